@@ -1,0 +1,127 @@
+package minikv
+
+import (
+	"crypto/ed25519"
+	"log/slog"
+	"time"
+)
+
+// Limits and defaults of [Config].
+const (
+	DefaultMaxClockSkew       = time.Minute
+	DefaultTombstoneRetention = 7 * 24 * time.Hour
+	DefaultSyncInterval       = 30 * time.Second
+	MaxKeyLen                 = 1024     // bytes
+	DefaultMaxValueLen        = 1 << 20  // bytes
+	MaxValueLen               = 16 << 20 // bytes
+)
+
+// Discovery says how a node finds peers that nobody named.
+type Discovery string
+
+// Kinds of discovery.
+const (
+	DiscoveryNone Discovery = "none" // only Bootstrap, Connect, and whoever dials in
+	DiscoveryLAN  Discovery = "lan"  // also mDNS on the local network and port mapping at the router
+)
+
+// Config configures a [Node]. The zero value of every field is a usable default; the zero Config is an offline node that sends nothing to anyone.
+type Config struct {
+	// NodeName is for people, at most 128 bytes of UTF-8. A node's identity is its key.
+	NodeName string
+
+	// Identity is the private key behind the node's [PeerID]. nil: a fresh one at every Open.
+	Identity ed25519.PrivateKey
+
+	// Listen holds the multiaddrs to listen on, such as "/ip4/0.0.0.0/tcp/4001" or "/ip4/0.0.0.0/udp/4001/quic-v1"; port 0 takes a free one.
+	// Default none: the node listens nowhere.
+	Listen []string
+
+	// Bootstrap holds peers to dial at start and again whenever the connection is lost, as multiaddrs that end in "/p2p/<peer id>". Default none.
+	Bootstrap []string
+
+	// Discovery is "none" by default.
+	Discovery Discovery
+
+	// MaxClockSkew bounds how far the stamp of a peer's entry may lie ahead of this node's clock. Entries further ahead are refused,
+	// counted, and taken when they are no longer ahead. Default 1 minute, at least 1 ms, at most 24 hours.
+	MaxClockSkew time.Duration
+
+	// TombstoneRetention is how long deletes are remembered one by one. It decides how quick an exchange with a peer
+	// is that was away, never what comes out of it. Default 7 days, at least 1 second.
+	TombstoneRetention time.Duration
+
+	// SyncInterval is the mean time between two exchanges with a random peer beyond those that events call for. Each costs some 200 bytes
+	// when there is nothing to do. Default 30 s, at least 10 ms.
+	SyncInterval time.Duration
+
+	// MaxKeyLen is the longest key this node writes, in bytes. Default and maximum 1,024. It does not bound what peers write.
+	MaxKeyLen int
+
+	// MaxValueLen is the longest value this node writes, in bytes. Default 1 MiB, maximum 16 MiB. It does not bound what
+	// peers write: values up to 16 MiB are taken from them, else nodes of different configuration could never be equal.
+	MaxValueLen int
+
+	// Logger gets what a person who runs the node should know. Default: nothing is logged.
+	Logger *slog.Logger
+
+	// Clock is the wall clock. Default time.Now. Timers and leases do not use it: they run on the monotonic clock of the process.
+	Clock func() time.Time
+}
+
+// validate returns the configuration with defaults filled in, or an error of class ErrInvalid that names the field.
+func (c Config) validate() (Config, error) {
+	if err := checkText("Config.NodeName", c.NodeName, 0, 128); err != nil {
+		return c, err
+	}
+	if n := len(c.Identity); n != 0 && n != ed25519.PrivateKeySize {
+		return c, detailf(ErrInvalid, "Config.Identity has %d bytes; an ed25519 private key has %d", n, ed25519.PrivateKeySize)
+	}
+	switch c.Discovery {
+	case "":
+		c.Discovery = DiscoveryNone
+	case DiscoveryNone, DiscoveryLAN:
+	default:
+		return c, detailf(ErrInvalid, "Config.Discovery is %q; it can be %q or %q", c.Discovery, DiscoveryNone, DiscoveryLAN)
+	}
+	if c.Discovery == DiscoveryLAN && len(c.Listen) == 0 {
+		return c, detailf(ErrInvalid, "Config.Discovery is %q but Config.Listen is empty: others could not dial; give an address such as /ip4/0.0.0.0/tcp/0", c.Discovery)
+	}
+	for _, f := range []struct {
+		name          string
+		d             *time.Duration
+		def, min, max time.Duration
+	}{
+		{"MaxClockSkew", &c.MaxClockSkew, DefaultMaxClockSkew, time.Millisecond, 24 * time.Hour},
+		{"TombstoneRetention", &c.TombstoneRetention, DefaultTombstoneRetention, time.Second, maxTTL},
+		{"SyncInterval", &c.SyncInterval, DefaultSyncInterval, 10 * time.Millisecond, 24 * time.Hour},
+	} {
+		if err := orDefault(f.name, f.d, f.def, f.min, f.max); err != nil {
+			return c, err
+		}
+	}
+	if err := orDefault("MaxKeyLen", &c.MaxKeyLen, MaxKeyLen, 1, MaxKeyLen); err != nil {
+		return c, err
+	}
+	if err := orDefault("MaxValueLen", &c.MaxValueLen, DefaultMaxValueLen, 1, MaxValueLen); err != nil {
+		return c, err
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return c, nil
+}
+
+// orDefault sets a zero field to its default and refuses one out of bounds.
+func orDefault[T int | time.Duration](name string, v *T, def, min, max T) error {
+	if *v == 0 {
+		*v = def
+	}
+	if *v < min || *v > max {
+		return detailf(ErrInvalid, "Config.%s is %v; it can be %v to %v, or 0 for %v", name, *v, min, max, def)
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package minikv
+
+import "time"
+
+// Option interfaces are sealed: an option of a watch does not compile into a put.
+type (
+	// RegistryOption is for [Node.Registry] and [Declare]: [Public], [ReadOnly], [DefaultTTL].
+	RegistryOption interface{ applyRegistry(*registryOptions) error }
+	// PutOption is for [Registry.Put], [Batch.Put] and the like: [TTL], [KeepTTL], [Persist], [Under], [UnderToken], [Locked].
+	PutOption interface{ applyPut(*putOptions) error }
+	// WriteOption is for [Registry.Delete], [Registry.Expire] and [Registry.Persist], and also a [PutOption]: [Under], [UnderToken].
+	WriteOption interface {
+		PutOption
+		applyWrite(*writeOptions) error
+	}
+	// WatchOption is for [Registry.Watch]: [UpdatesOnly], [After].
+	WatchOption interface{ applyWatch(*watchOptions) error }
+	// LockOption is for [Registry.Lock] and the like: [TTL], [NoRenew], [StopWhenIsolated].
+	LockOption interface{ applyLock(*lockOptions) error }
+)
+
+type registryOptions struct {
+	public     bool
+	readOnly   bool
+	defaultTTL time.Duration
+}
+
+type writeOptions struct {
+	lease *Lease
+	token Token
+}
+
+type putOptions struct {
+	writeOptions
+	ttl     time.Duration
+	keepTTL bool
+	persist bool
+	locked  *lockedOption
+}
+
+type watchOptions struct {
+	updatesOnly bool
+	after       Position
+}
+
+type lockOptions struct {
+	ttl              time.Duration
+	noRenew          bool
+	stopWhenIsolated bool
+}
+
+// Bounds of a TTL.
+const (
+	maxTTL          = 100 * 365 * 24 * time.Hour
+	DefaultLeaseTTL = 15 * time.Second
+	MinLeaseTTL     = 100 * time.Millisecond
+	MaxLeaseTTL     = 24 * time.Hour
+)
+
+// TTL makes an entry expire that long after the write (as an option of a put; more than zero, at most 100 years, rounded up to whole milliseconds),
+// or sets how long a lease lasts between renewals (as an option of a lock; default 15 s, at least 100 ms, at most 24 hours).
+type TTL time.Duration
+
+func (t TTL) applyPut(o *putOptions) error {
+	o.ttl = time.Duration(t)
+	return checkTTL(o.ttl)
+}
+
+func (t TTL) applyLock(o *lockOptions) error {
+	o.ttl = time.Duration(t)
+	if o.ttl < MinLeaseTTL || o.ttl > MaxLeaseTTL {
+		return detailf(ErrInvalid, "a lease's TTL of %v; it can be %v to %v", o.ttl, MinLeaseTTL, MaxLeaseTTL)
+	}
+	return nil
+}
+
+func checkTTL(d time.Duration) error {
+	if d <= 0 {
+		return detailf(ErrInvalid, "a TTL of %v; it has to be more than zero: use Delete to remove the key now, Persist to drop its expiry", d)
+	}
+	if d > maxTTL {
+		return detailf(ErrInvalid, "a TTL of %v is more than 100 years; use Persist to keep the key for ever", d)
+	}
+	return nil
+}
+
+// DefaultTTL makes entries of the registry that are put by this node without [TTL], [KeepTTL] or [Persist] expire after d. It is a setting of this
+// node, not of the registry: other nodes may have another.
+func DefaultTTL(d time.Duration) RegistryOption { return defaultTTL(d) }
+
+type defaultTTL time.Duration
+
+func (d defaultTTL) applyRegistry(o *registryOptions) error {
+	o.defaultTTL = time.Duration(d)
+	return checkTTL(o.defaultTTL)
+}
+
+// Public opens a registry without a secret: whoever reaches a node of it and knows its name shares it, reading and writing.
+func Public() RegistryOption { return public{} }
+
+type public struct{}
+
+func (public) applyRegistry(o *registryOptions) error { o.public = true; return nil }
+
+// ReadOnly makes this node follow the registry without writing to it: writes and locks return [ErrReadOnly]. Peers do not enforce it.
+func ReadOnly() RegistryOption { return readOnly{} }
+
+type readOnly struct{}
+
+func (readOnly) applyRegistry(o *registryOptions) error { o.readOnly = true; return nil }
+
+// KeepTTL makes a put over a present key keep its expiry. For an absent key the registry's default applies.
+func KeepTTL() PutOption { return keepTTL{} }
+
+type keepTTL struct{}
+
+func (keepTTL) applyPut(o *putOptions) error { o.keepTTL = true; return nil }
+
+// Persist makes a put never expire, whatever the registry's [DefaultTTL] and an accompanying [TTL].
+func Persist() PutOption { return persist{} }
+
+type persist struct{}
+
+func (persist) applyPut(o *putOptions) error { o.persist = true; return nil }
+
+// Under makes the write one of the lease's holder. The lease must be for the same key, else [ErrInvalid], and still held, else [ErrLeaseLost].
+func Under(l *Lease) WriteOption { return under{l} }
+
+type under struct{ l *Lease }
+
+func (u under) applyPut(o *putOptions) error { return u.applyWrite(&o.writeOptions) }
+func (u under) applyWrite(o *writeOptions) error {
+	if u.l == nil {
+		return detailf(ErrInvalid, "Under(nil); pass the lease that Lock returned")
+	}
+	o.lease, o.token = u.l, u.l.Token()
+	return nil
+}
+
+// UnderToken is like [Under] for those who were handed the token only, such as a child process. It works on
+// any node that has heard of the lease.
+func UnderToken(t Token) WriteOption { return underToken(t) }
+
+type underToken Token
+
+func (t underToken) applyPut(o *putOptions) error { return t.applyWrite(&o.writeOptions) }
+func (t underToken) applyWrite(o *writeOptions) error {
+	if Token(t).IsZero() {
+		return detailf(ErrInvalid, "UnderToken of a zero token")
+	}
+	o.token = Token(t)
+	return nil
+}
+
+// Locked makes a put take the lease on the key in the same step, like [Registry.TryLock], and stores it in into. The put fails
+// with a [*LockedError] when the key is held. opts are those of the lease; a TTL beside Locked is that of the entry. Not in a batch.
+func Locked(into **Lease, opts ...LockOption) PutOption { return &lockedOption{into, opts} }
+
+type lockedOption struct {
+	into **Lease
+	opts []LockOption
+}
+
+func (l *lockedOption) applyPut(o *putOptions) error {
+	if l.into == nil {
+		return detailf(ErrInvalid, "Locked(nil); pass the address of a *Lease")
+	}
+	o.locked = l
+	return nil
+}
+
+// UpdatesOnly makes a watch leave out the present entries: it begins with [EventSynced].
+func UpdatesOnly() WatchOption { return updatesOnly{} }
+
+type updatesOnly struct{}
+
+func (updatesOnly) applyWatch(o *watchOptions) error { o.updatesOnly = true; return nil }
+
+// After makes a watch leave out what another watch with the same prefix had delivered when its [Event.Position] was taken, on this
+// or another node. Deletes made since then are told as long as their tombstone is held, see [Config].TombstoneRetention; expiries that
+// fell in between are not, see [Entry].Expires.
+func After(p Position) WatchOption { return after{p} }
+
+type after struct{ p Position }
+
+func (a after) applyWatch(o *watchOptions) error { o.after = a.p; return nil }
+
+// NoRenew takes a lease for one TTL: it is not renewed by itself, and lost after it unless extended. For a lease that outlives its handle, such as a lock taken by a script.
+func NoRenew() LockOption { return noRenew{} }
+
+type noRenew struct{}
+
+func (noRenew) applyLock(o *lockOptions) error { o.noRenew = true; return nil }
+
+// StopWhenIsolated gives the lease up when for a whole TTL no peer of the registry was there to take a renewal. Without it a holder
+// that is cut off keeps its lease, and may find after the partition that another claim has won.
+func StopWhenIsolated() LockOption { return stopWhenIsolated{} }
+
+type stopWhenIsolated struct{}
+
+func (stopWhenIsolated) applyLock(o *lockOptions) error { o.stopWhenIsolated = true; return nil }
