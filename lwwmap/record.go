@@ -1,0 +1,229 @@
+package lwwmap
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"unsafe"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
+)
+
+// Record is an immutable packed entry: one allocation without pointers, so
+// that a million of them cost the garbage collector nothing to scan and a
+// lookup touches one place in memory. The zero Record is no record.
+//
+// Layout, little endian: hash 16, stamp 8, actor 8, seq 8, value length 4, key
+// length 2, kind 1, flags 1, then the key, fence 24 and base 8 if flagged,
+// expiry 8 if flagged, and the value.
+type Record struct{ p *byte }
+
+const (
+	offStamp  = 16
+	offActor  = 24
+	offSeq    = 32
+	offVLen   = 40
+	offKLen   = 44
+	offKind   = 46
+	offFlags  = 47
+	headerLen = 48
+	fenceLen  = TokenSize + 8
+	expiryLen = 8
+)
+
+const (
+	flagDeleted = 1 << iota
+	flagFence
+	flagExpiry
+)
+
+// Pack copies e into a record. The hash is keyed with digestKey.
+func Pack(e *Entry, digestKey Digest) Record {
+	n, flags := headerLen+len(e.Key)+len(e.Value), byte(0)
+	if e.Deleted {
+		flags |= flagDeleted
+	}
+	if !e.Fence.IsZero() || e.Base != 0 {
+		flags |= flagFence
+		n += fenceLen
+	}
+	if e.Expires != 0 {
+		flags |= flagExpiry
+		n += expiryLen
+	}
+	b := make([]byte, n)
+	binary.LittleEndian.PutUint64(b[offStamp:], uint64(e.Stamp))
+	binary.LittleEndian.PutUint64(b[offActor:], uint64(e.Dot.Actor))
+	binary.LittleEndian.PutUint64(b[offSeq:], e.Dot.Seq)
+	binary.LittleEndian.PutUint32(b[offVLen:], uint32(len(e.Value)))
+	binary.LittleEndian.PutUint16(b[offKLen:], uint16(len(e.Key)))
+	b[offKind], b[offFlags] = byte(e.Kind), flags
+	rest := b[headerLen+copy(b[headerLen:], e.Key):]
+	if flags&flagFence != 0 {
+		copy(rest, e.Fence[:])
+		binary.LittleEndian.PutUint64(rest[TokenSize:], uint64(e.Base))
+		rest = rest[fenceLen:]
+	}
+	if flags&flagExpiry != 0 {
+		binary.LittleEndian.PutUint64(rest, uint64(e.Expires))
+		rest = rest[expiryLen:]
+	}
+	copy(rest, e.Value)
+	seal(b, digestKey)
+	return Record{unsafe.SliceData(b)}
+}
+
+// seal puts the hash of all that follows in front. The digest key takes the
+// place of the hash while hashing, which keys it without another copy.
+func seal(b []byte, digestKey Digest) {
+	copy(b, digestKey[:])
+	sum := sha256.Sum256(b)
+	copy(b, sum[:len(digestKey)])
+}
+
+// IsZero says whether r is no record.
+func (r Record) IsZero() bool { return r.p == nil }
+
+func (r Record) head() *[headerLen]byte { return (*[headerLen]byte)(unsafe.Pointer(r.p)) }
+
+func (r Record) klen() int { return int(binary.LittleEndian.Uint16(r.head()[offKLen:])) }
+func (r Record) vlen() int { return int(binary.LittleEndian.Uint32(r.head()[offVLen:])) }
+
+func (r Record) flags() byte { return r.head()[offFlags] }
+
+// body returns everything behind the key.
+func (r Record) body() []byte { return r.bytes()[headerLen+r.klen():] }
+
+func (r Record) bytes() []byte { return unsafe.Slice(r.p, r.Size()) }
+
+// Size is the length of the packed record in bytes.
+func (r Record) Size() int { return headerLen + r.klen() + r.vlen() + r.extra() }
+
+// extra is the length of the optional fields.
+func (r Record) extra() (n int) {
+	f := r.flags()
+	if f&flagFence != 0 {
+		n += fenceLen
+	}
+	if f&flagExpiry != 0 {
+		n += expiryLen
+	}
+	return n
+}
+
+// Kind says what the record is about.
+func (r Record) Kind() Kind { return Kind(r.head()[offKind]) }
+
+// Key returns the key without copying it.
+func (r Record) Key() string {
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(r.p), headerLen)), r.klen())
+}
+
+// Value returns the value without copying it; it must not be modified.
+func (r Record) Value() []byte {
+	n := r.vlen()
+	off := headerLen + r.klen() + r.extra()
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(r.p), off)), n)[:n:n]
+}
+
+// Dot says who wrote the record.
+func (r Record) Dot() crdt.Dot {
+	h := r.head()
+	return crdt.Dot{
+		Actor: crdt.Actor(binary.LittleEndian.Uint64(h[offActor:])),
+		Seq:   binary.LittleEndian.Uint64(h[offSeq:]),
+	}
+}
+
+// Stamp says when the record was written.
+func (r Record) Stamp() hlc.Timestamp {
+	return hlc.Timestamp(binary.LittleEndian.Uint64(r.head()[offStamp:]))
+}
+
+// Hash is the keyed hash of the whole record.
+func (r Record) Hash() Digest { return Digest(r.head()[:len(Digest{})]) }
+
+// Deleted says whether the record is a tombstone.
+func (r Record) Deleted() bool { return r.flags()&flagDeleted != 0 }
+
+// Expires returns the time from which the record is dead, zero if never.
+func (r Record) Expires() hlc.Timestamp {
+	f := r.flags()
+	if f&flagExpiry == 0 {
+		return 0
+	}
+	b := r.body()
+	if f&flagFence != 0 {
+		b = b[fenceLen:]
+	}
+	return hlc.Timestamp(binary.LittleEndian.Uint64(b))
+}
+
+// Fence returns the token under which the key was last written, and the stamp
+// of that write.
+func (r Record) Fence() (fence Token, base hlc.Timestamp) {
+	if r.flags()&flagFence == 0 {
+		return Token{}, 0
+	}
+	b := r.body()
+	return Token(b[:TokenSize]), hlc.Timestamp(binary.LittleEndian.Uint64(b[TokenSize:]))
+}
+
+// Order returns the record's place among the records of its key.
+func (r Record) Order() Order {
+	fence, base := r.Fence()
+	return Order{Fence: fence, Base: base, Stamp: r.Stamp(), Actor: r.Dot().Actor}
+}
+
+// Dead says whether the record shows no value at the given time.
+func (r Record) Dead(at hlc.Timestamp) bool {
+	if r.Deleted() {
+		return true
+	}
+	e := r.Expires()
+	return e != 0 && e <= at
+}
+
+// Compare orders two records of one key: by [Order], then by dot and hash, so
+// that even a writer that reuses a stamp or a dot cannot make replicas differ.
+func (r Record) Compare(s Record) int { return r.Item().Compare(s.Item()) }
+
+// Entry unpacks the record. Key and Value are not copied.
+func (r Record) Entry() Entry {
+	fence, base := r.Fence()
+	return Entry{
+		Kind: r.Kind(), Key: r.Key(), Value: r.Value(), Dot: r.Dot(), Stamp: r.Stamp(),
+		Fence: fence, Base: base, Expires: r.Expires(), Deleted: r.Deleted(),
+	}
+}
+
+// Item is what a join has to know of a record: all but key and value.
+type Item struct {
+	Dot     crdt.Dot
+	Order   Order
+	Expires hlc.Timestamp
+	Deleted bool
+	Hash    Digest
+}
+
+// Item returns what a join has to know of the record.
+func (r Record) Item() Item {
+	return Item{Dot: r.Dot(), Order: r.Order(), Expires: r.Expires(), Deleted: r.Deleted(), Hash: r.Hash()}
+}
+
+// Compare returns -1, 0 or 1. The higher item wins.
+func (i Item) Compare(j Item) int {
+	if c := i.Order.Compare(j.Order); c != 0 {
+		return c
+	}
+	if c := i.Dot.Compare(j.Dot); c != 0 {
+		return c
+	}
+	return bytes.Compare(i.Hash[:], j.Hash[:])
+}
+
+// Dead says whether the item shows no value at the given time.
+func (i Item) Dead(at hlc.Timestamp) bool {
+	return i.Deleted || (i.Expires != 0 && i.Expires <= at)
+}
