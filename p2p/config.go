@@ -1,0 +1,154 @@
+package p2p
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// Discovery says how a host finds peers that nobody named.
+type Discovery uint8
+
+const (
+	// DiscoveryNone finds nobody: only named peers are dialled.
+	DiscoveryNone Discovery = iota
+	// DiscoveryLAN announces the host by mDNS on the local network, connects to
+	// the hosts found there, and asks the router for a port mapping.
+	DiscoveryLAN
+)
+
+func (d Discovery) String() string {
+	switch d {
+	case DiscoveryNone:
+		return "none"
+	case DiscoveryLAN:
+		return "lan"
+	}
+	return fmt.Sprintf("Discovery(%d)", uint8(d))
+}
+
+// Defaults of Config.
+const (
+	DefaultMaxMessage  = 1 << 20
+	DefaultMaxStreams  = 8
+	DefaultStreamIdle  = 30 * time.Second
+	DefaultPingEvery   = 30 * time.Second
+	DefaultMDNSService = "_minikv._udp"
+)
+
+const minMessage, maxMessage = 1 << 10, 16 << 20
+
+// Config configures a Host. The zero value is usable: a fresh identity that
+// listens nowhere and dials only whom Connect names.
+type Config struct {
+	// Identity is the host's ed25519 key. Nil: a fresh one. Keys of other types
+	// are refused: gossip is signed with ed25519 alone.
+	Identity crypto.PrivKey
+	// Listen holds multiaddrs such as /ip4/0.0.0.0/udp/4001/quic-v1 and
+	// /ip4/0.0.0.0/tcp/4001. Port 0 takes a free one. Empty: no listener.
+	Listen []string
+	// Static holds the multiaddrs, each ending in /p2p/ID, of peers to stay
+	// connected to: they are dialled at start and whenever the link is lost.
+	// Several addresses may name one peer.
+	Static []string
+	// Discovery finds further peers. Default DiscoveryNone.
+	Discovery Discovery
+	// MDNSService is the DNS-SD service name of DiscoveryLAN. Only hosts of the
+	// same name find each other. Default DefaultMDNSService.
+	MDNSService string
+	// MaxMessage is the largest payload of a gossip message in bytes, 1 KiB to
+	// 16 MiB. Default 1 MiB. It must be equal on all hosts: a peer with a lower
+	// one drops the link's gossip on receiving a larger message.
+	MaxMessage int
+	// MaxStreams bounds the streams that one peer may have open to this host's
+	// handlers at a time. Further ones are reset and counted. Default 8.
+	MaxStreams int
+	// StreamIdle is how long a stream may pass without a byte in the direction
+	// being waited for before the call fails. Default 30 s.
+	StreamIdle time.Duration
+	// PingEvery is the time between two measurements of a peer's round trip.
+	// Default 30 s; negative: never.
+	PingEvery time.Duration
+	// UserAgent is told to connected peers. Default "minikv".
+	UserAgent string
+	// Logger receives what an operator may want to know. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// withDefaults fills in defaults and refuses what contradicts itself.
+func (c Config) withDefaults() (Config, error) {
+	def(&c.MaxMessage, DefaultMaxMessage)
+	def(&c.MaxStreams, DefaultMaxStreams)
+	def(&c.StreamIdle, DefaultStreamIdle)
+	def(&c.PingEvery, DefaultPingEvery)
+	def(&c.MDNSService, DefaultMDNSService)
+	def(&c.UserAgent, "minikv")
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxMessage < minMessage || c.MaxMessage > maxMessage {
+		return c, fmt.Errorf("p2p: MaxMessage %d: must be between %d and %d bytes", c.MaxMessage, minMessage, maxMessage)
+	}
+	if c.MaxStreams < 1 {
+		return c, fmt.Errorf("p2p: MaxStreams %d: must be at least 1", c.MaxStreams)
+	}
+	if c.StreamIdle < 0 {
+		return c, fmt.Errorf("p2p: StreamIdle %v: must be positive", c.StreamIdle)
+	}
+	if c.Discovery > DiscoveryLAN {
+		return c, fmt.Errorf("p2p: unknown discovery %v: use DiscoveryNone or DiscoveryLAN", c.Discovery)
+	}
+	return c, c.ensureIdentity()
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// ErrIdentity is returned by New for an identity that is not an ed25519 key.
+var ErrIdentity = errors.New("p2p: identity must be an ed25519 key")
+
+func (c *Config) ensureIdentity() error {
+	if c.Identity == nil {
+		key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+		if err != nil {
+			return fmt.Errorf("p2p: making an identity: %w", err)
+		}
+		c.Identity = key
+	}
+	if t := c.Identity.Type(); t != crypto.Ed25519 {
+		return fmt.Errorf("%w, not %v; make one with crypto.GenerateEd25519Key", ErrIdentity, t)
+	}
+	return nil
+}
+
+// parseListen parses listen addresses.
+func parseListen(addrs []string) ([]ma.Multiaddr, error) {
+	var out []ma.Multiaddr
+	for _, s := range addrs {
+		a, err := ma.NewMultiaddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("p2p: listen address %q: %w (want e.g. /ip4/0.0.0.0/udp/4001/quic-v1)", s, err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// parsePeer parses a multiaddr that ends in /p2p/ID.
+func parsePeer(s string) (*peer.AddrInfo, error) {
+	info, err := peer.AddrInfoFromString(s)
+	if err != nil {
+		return nil, fmt.Errorf("p2p: peer address %q: %w (want e.g. /ip4/192.0.2.1/udp/4001/quic-v1/p2p/12D3Koo…)", s, err)
+	}
+	return info, nil
+}

@@ -1,0 +1,254 @@
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/libp2p/go-libp2p"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+)
+
+// Host is one identity on the network: its listeners, connections, topics and
+// stream handlers. Make one with New. All methods are safe for concurrent use.
+type Host struct {
+	cfg  Config
+	log  *slog.Logger
+	key  ed25519.PrivateKey
+	id   peer.ID
+	name string // id as text
+	host host.Host
+	gate *gate
+	ps   *pubsub.PubSub
+
+	peers   *peerTable
+	redial  *redialer
+	streams *streamTable
+	finder  finder
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	once   sync.Once
+	wg     sync.WaitGroup // goroutines of the host's own
+
+	mu     sync.Mutex
+	closed bool // nothing begins any more
+
+	joining sync.Mutex // held by whoever changes topics
+	topics  sync.Map   // name to *Topic; gossip's loop reads it, so it has no lock of ours
+}
+
+// New starts a host: it listens, begins to dial the static peers and returns
+// without waiting for them. Errors name the setting that is wrong, or the address
+// that could not be listened on.
+func New(ctx context.Context, cfg Config) (*Host, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	static, err := parseStatic(cfg.Static)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	h := &Host{cfg: cfg, log: cfg.Logger, gate: &gate{}}
+	if h.host, err = newLibp2p(cfg, h.gate); err != nil {
+		return nil, err
+	}
+	h.id, h.name = h.host.ID(), h.host.ID().String()
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	raw, err := cfg.Identity.Raw()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("p2p: reading the identity: %w", err), h.Close())
+	}
+	h.key = ed25519.PrivateKey(raw)
+	h.streams = newStreamTable(h)
+	h.redial = newRedialer(h)
+	h.peers = newPeerTable(h)
+	if h.ps, err = h.newGossip(); err != nil {
+		return nil, errors.Join(fmt.Errorf("p2p: starting gossip: %w", err), h.Close())
+	}
+	h.host.Network().Notify(h.peers)
+	h.finder = h.startDiscovery()
+	for _, info := range static {
+		h.redial.keep(info)
+	}
+	return h, nil
+}
+
+// newLibp2p starts the libp2p host: TCP and QUIC only, TLS 1.3 or Noise, and none
+// of the services that would send something nobody asked for.
+func newLibp2p(cfg Config, g *gate) (host.Host, error) {
+	listen, err := parseListen(cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := newResourceManager()
+	if err != nil {
+		return nil, fmt.Errorf("p2p: resource limits: %w", err)
+	}
+	conns, err := connmgr.NewConnManager(maxPeersLow, maxPeersHigh)
+	if err != nil {
+		return nil, fmt.Errorf("p2p: connection manager: %w", err)
+	}
+	opts := []libp2p.Option{
+		libp2p.Identity(cfg.Identity),
+		libp2p.UserAgent(cfg.UserAgent),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.Security(libp2ptls.ID, libp2ptls.New),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.ListenAddrs(listen...),
+		libp2p.ResourceManager(limits),
+		libp2p.ConnectionManager(conns),
+		libp2p.DisableMetrics(),
+		libp2p.DisableRelay(),
+		// No AutoNAT: it would ask peers to dial us. Reachability is stated instead.
+		libp2p.ForceReachabilityPrivate(),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		// A static peer that is away must not teach the host that UDP is broken.
+		libp2p.UDPBlackHoleSuccessCounter(nil),
+		libp2p.IPv6BlackHoleSuccessCounter(nil),
+	}
+	if cfg.Discovery == DiscoveryNone {
+		opts = append(opts, libp2p.ConnectionGater(g))
+	} else {
+		opts = append(opts, libp2p.NATPortMap())
+	}
+	lh, err := libp2p.New(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("p2p: starting the host (listen %q): %w", cfg.Listen, err)
+	}
+	return lh, nil
+}
+
+// Close leaves all topics, resets all streams, closes all connections and waits
+// until handlers that are running have returned, so do not call it from one. It
+// may be called more than once.
+func (h *Host) Close() error {
+	var err error
+	h.once.Do(func() { err = h.shutdown() })
+	return err
+}
+
+func (h *Host) shutdown() error {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.joining.Lock()
+	h.topics.Range(func(_, t any) bool {
+		t.(*Topic).leave()
+		return true
+	})
+	h.topics.Clear()
+	h.joining.Unlock()
+	h.cancel()
+	if h.finder != nil {
+		if err := h.finder.Close(); err != nil {
+			h.log.Debug("closing discovery", "err", err)
+		}
+	}
+	err := h.host.Close()
+	if h.peers != nil {
+		h.peers.close()
+	}
+	h.wg.Wait()
+	return err
+}
+
+// begin makes Close wait for a call of h.wg.Done. It reports false after Close.
+func (h *Host) begin() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.wg.Add(1)
+	}
+	return !h.closed
+}
+
+// goRun runs fn on a goroutine that Close waits for; after Close, not at all.
+func (h *Host) goRun(fn func()) bool {
+	if !h.begin() {
+		return false
+	}
+	go func() {
+		defer h.wg.Done()
+		fn()
+	}()
+	return true
+}
+
+// ID is the host's peer id in text form.
+func (h *Host) ID() string { return h.name }
+
+// Addrs are the addresses the host can be dialled at, each ending in /p2p/ID. Of an
+// unspecified listen address such as 0.0.0.0, all addresses of the interfaces.
+func (h *Host) Addrs() []string {
+	infos, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: h.id, Addrs: h.host.Addrs()})
+	if err != nil {
+		return nil
+	}
+	out := make([]string, len(infos))
+	for i, a := range infos {
+		out[i] = a.String()
+	}
+	return out
+}
+
+// Connect dials the peer at addr, a multiaddr that ends in /p2p/ID, and returns
+// its id. From then on the address is remembered: a lost link is dialled again
+// until Disconnect. If the first dial fails, the error says so and nothing is
+// remembered.
+func (h *Host) Connect(ctx context.Context, addr string) (string, error) {
+	info, err := parsePeer(addr)
+	if err != nil {
+		return "", err
+	}
+	if info.ID == h.id {
+		return "", fmt.Errorf("p2p: %s is this host's own address", addr)
+	}
+	if h.ctx.Err() != nil {
+		return "", ErrClosed
+	}
+	known := h.redial.keeps(info.ID)
+	h.gate.name(info.ID, info.Addrs)
+	if err := h.dial(ctx, *info); err != nil {
+		if !known {
+			h.gate.forget(info.ID)
+		}
+		return "", fmt.Errorf("p2p: connecting to %s: %w", addr, err)
+	}
+	h.redial.keep(info)
+	return info.ID.String(), nil
+}
+
+// Disconnect closes all connections to the peer and forgets its addresses, so
+// that it is not dialled again, static or not. The peer may still dial this host.
+func (h *Host) Disconnect(id string) error {
+	p, err := peer.Decode(id)
+	if err != nil {
+		return fmt.Errorf("p2p: peer id %q: %w", id, err)
+	}
+	h.redial.drop(p)
+	h.gate.forget(p)
+	h.host.Peerstore().ClearAddrs(p)
+	return h.host.Network().ClosePeer(p)
+}
+
+// connected reports whether there is a direct connection to p.
+func (h *Host) connected(p peer.ID) bool {
+	return h.host.Network().Connectedness(p) == network.Connected
+}
