@@ -1,0 +1,241 @@
+package replica
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/lwwmap"
+)
+
+// Replica is one node's copy of one registry.
+type Replica struct {
+	cfg    Config
+	m      *lwwmap.Map
+	actor  crdt.Actor // zero until the first write since New
+	out    outbox
+	leases leases
+	peers  schedule
+	stats  Stats
+}
+
+// New returns a replica that continues with the state m, or with an empty one
+// if m is nil. It writes as a new actor each time, minted at its first write:
+// so a state that was copied, restored or rolled back never issues a dot twice.
+func New(cfg Config, m *lwwmap.Map, at Instant) *Replica {
+	cfg.fill()
+	if m == nil {
+		m = lwwmap.New(cfg.DigestKey)
+	}
+	r := &Replica{cfg: cfg, m: m}
+	r.leases.init(m, at)
+	r.peers.init(cfg)
+	return r
+}
+
+// Map returns the state. It belongs to the replica and is to be read only.
+func (r *Replica) Map() *lwwmap.Map { return r.m }
+
+// Actor returns as whom this replica writes, zero before its first write.
+func (r *Replica) Actor() crdt.Actor { return r.actor }
+
+// Now is the time by which this replica judges expiry.
+func (r *Replica) Now(at Instant) hlc.Timestamp { return r.cfg.Clock.Reading(at.Wall) }
+
+// Write is a write to be made. Zero Expires means never, a zero Fence that the
+// writer holds no lease.
+type Write struct {
+	Key     string
+	Value   []byte // not kept: the replica copies it
+	Expires hlc.Timestamp
+	Delete  bool
+	Fence   lwwmap.Token
+}
+
+// Write makes a write to the data of the registry. It returns the new record
+// and what it replaced. Errors: ErrKey, ErrValue, *LockedError, ErrLeaseLost,
+// and the clock's, when it cannot reserve stamps. A refused write changes nothing.
+func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error) {
+	if err := r.CheckWrite(at, w); err != nil {
+		return lwwmap.Record{}, lwwmap.Record{}, err
+	}
+	return r.commit(at, lwwmap.Entry{
+		Kind: lwwmap.Data, Key: w.Key, Value: w.Value, Expires: w.Expires, Deleted: w.Delete, Fence: r.currentFence(w.Key, w.Fence),
+	})
+}
+
+// CheckWrite returns the error that Write would return now, but for the
+// clock's, and writes nothing: so that a batch is applied whole or not at all.
+func (r *Replica) CheckWrite(at Instant, w Write) error {
+	if len(w.Key) == 0 || len(w.Key) > r.cfg.MaxKey {
+		return fmt.Errorf("%w: %d bytes, allowed are 1 to %d", ErrKey, len(w.Key), r.cfg.MaxKey)
+	}
+	if len(w.Value) > r.cfg.MaxValue {
+		return fmt.Errorf("%w: %d bytes, allowed are %d", ErrValue, len(w.Value), r.cfg.MaxValue)
+	}
+	if err := r.checkLease(at, w.Key, w.Fence); err != nil {
+		return err
+	}
+	if w.Fence.IsZero() {
+		return nil
+	}
+	if held := r.m.Get(lwwmap.Data, w.Key); !held.IsZero() {
+		if fence, _ := held.Fence(); fence.Compare(r.currentFence(w.Key, w.Fence)) > 0 {
+			return fmt.Errorf("%w: %q was written under the later lease %s", ErrLeaseLost, w.Key, fence)
+		}
+	}
+	return nil
+}
+
+// commit gives a write its stamp, dot and place in the order, and stores it.
+func (r *Replica) commit(at Instant, e lwwmap.Entry) (now, was lwwmap.Record, err error) {
+	if err := r.ensureActor(at); err != nil {
+		return now, was, err
+	}
+	if e.Stamp == 0 {
+		if e.Stamp, err = r.cfg.Clock.Now(at.Wall); err != nil {
+			return now, was, err
+		}
+	}
+	if e.Kind == lwwmap.Data {
+		r.placeData(&e)
+	}
+	e.Dot = r.nextDot()
+	now, was, ok := r.m.Write(e)
+	if !ok {
+		return lwwmap.Record{}, was, fmt.Errorf("%w: %q holds a higher entry", ErrLeaseLost, e.Key)
+	}
+	r.out.wrote(now, was)
+	r.changed(at, Change{Now: now, Was: was, Local: true})
+	return now, was, nil
+}
+
+// placeData sets fence and base: under a lease its token and the write's own
+// stamp; without one those of the entry replaced or, where the key holds
+// nothing, of the collection horizon. So a write wins over whatever its writer
+// had seen, fenced or collected long ago, and loses to the holder's later ones.
+func (r *Replica) placeData(e *lwwmap.Entry) {
+	if !e.Fence.IsZero() {
+		e.Base = e.Stamp
+		return
+	}
+	if held := r.m.Get(e.Kind, e.Key); !held.IsZero() {
+		e.Fence, e.Base = held.Fence()
+		return
+	}
+	horizons := r.m.Horizons()
+	h := horizons.Of(e.Kind)
+	e.Fence, e.Base = h.Fence, h.Base
+}
+
+func (r *Replica) nextDot() crdt.Dot {
+	return crdt.Dot{Actor: r.actor, Seq: r.m.Context().Next(r.actor)}
+}
+
+// ensureActor mints an actor at the first write, whose seq 1 tells everyone
+// which peer it is.
+func (r *Replica) ensureActor(at Instant) error {
+	if r.actor != 0 {
+		return nil
+	}
+	return r.mintActor(at, 0)
+}
+
+// mintActor mints an actor above the given one.
+func (r *Replica) mintActor(at Instant, above crdt.Actor) error {
+	stamp, err := r.cfg.Clock.Now(at.Wall)
+	if err != nil {
+		return err
+	}
+	actor := above + 1
+	if span := ^uint64(0) - uint64(above); span > 1 {
+		actor += crdt.Actor(r.cfg.Rand.Uint64N(span - 1))
+	}
+	r.actor = actor
+	r.out = outbox{actor: actor}
+	_, _, err = r.commit(at, lwwmap.Entry{
+		Kind: lwwmap.Origin, Key: originKey(actor), Value: []byte(r.cfg.Peer), Stamp: stamp,
+	})
+	return err
+}
+
+func originKey(a crdt.Actor) string {
+	return string(binary.BigEndian.AppendUint64(nil, uint64(a)))
+}
+
+// Writer returns the peer id that writes as the actor, empty if not heard yet.
+func (r *Replica) Writer(a crdt.Actor) string {
+	if a == r.actor {
+		return r.cfg.Peer
+	}
+	rec := r.m.Get(lwwmap.Origin, originKey(a))
+	if rec.IsZero() {
+		return ""
+	}
+	return string(rec.Value())
+}
+
+// changed tells the owner, and keeps what depends on the map in step.
+func (r *Replica) changed(at Instant, c Change) {
+	if rec := c.Now; !rec.IsZero() && rec.Kind() == lwwmap.Lease {
+		r.leases.observe(rec, at)
+	}
+	r.cfg.Notify(c)
+}
+
+// housekeepingBatch bounds the entries that one tick expires or collects, so
+// that writers wait a millisecond at most.
+const housekeepingBatch = 512
+
+// Tick does what time demands: takes out what has expired, collects old
+// tombstones and leases, and returns the peers with which to open a session
+// now. more says that housekeeping is behind: tick again soon.
+func (r *Replica) Tick(at Instant) (dial []string, more bool) {
+	now := r.Now(at)
+	gone := r.m.Expire(now, housekeepingBatch)
+	for _, rec := range gone {
+		r.out.lost(rec)
+		r.stats.Expired++
+		r.changed(at, Change{Was: rec, Expired: true})
+	}
+	collected := 0
+	if kept := now.Time().Add(-r.cfg.Retention); kept.After(time.UnixMilli(0)) {
+		collected = r.m.Collect(hlc.FromTime(kept), housekeepingBatch)
+		r.stats.Collected += uint64(collected)
+	}
+	r.collectLeases(at)
+	return r.peers.due(r, at), len(gone) == housekeepingBatch || collected == housekeepingBatch
+}
+
+// Stats counts what happened since New.
+type Stats struct {
+	Sent, Received uint64 // deltas
+	Merged         uint64 // entries stored that others wrote
+	Late           uint64 // of these, writes that the collection horizon lay above
+	Expired        uint64
+	Collected      uint64 // tombstones and leases
+	Dropped        uint64 // entries taken out on a peer's word
+	Restored       uint64 // entries kept against a peer's context, its horizon not covering them
+	Refused        Refusals
+	Sessions       SessionCounts
+	Forks          uint64 // times this replica found its actor used by someone else
+}
+
+// Refusals counts what was refused, by reason.
+type Refusals struct {
+	Skew      uint64 // stamps too far ahead
+	Bounds    uint64 // keys or values over the limits
+	Forged    uint64 // entries under an actor that is another peer's
+	Malformed uint64
+}
+
+// SessionCounts counts sessions by how they ended.
+type SessionCounts struct {
+	Equal, Merged, Unverified, Failed uint64
+	Audits                            uint64
+}
+
+// Stats returns the counts.
+func (r *Replica) Stats() Stats { return r.stats }

@@ -1,0 +1,209 @@
+package replica
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/minikv/minikv/crdt"
+)
+
+// schedule decides with whom to open sessions: with each peer that comes, where
+// gossip shows a gap, and now and then with a random peer. It keeps peers in a
+// slice in the order of their coming, so that every run is the same.
+type schedule struct {
+	rand   *rand.Rand
+	self   string
+	every  time.Duration
+	known  []*peerState
+	next   time.Duration // of the periodic session
+	gaps   []gap
+	active int
+}
+
+type peerState struct {
+	id     string
+	wanted bool
+	at     time.Duration // not before
+	busy   int           // sessions under way
+	fails  int           // in a row
+}
+
+// gap is a hole in what gossip brought: missing writes of an actor.
+type gap struct {
+	actor crdt.Actor
+	upTo  uint64 // a seq that was announced, zero if none
+	via   string // who might have it
+	at    time.Duration
+	tries int
+}
+
+const (
+	// gapPatience gives messages that overtook each other time to arrive.
+	gapPatience = 150 * time.Millisecond
+	// turnPatience is how long the peer with the higher id waits for the other
+	// to dial when they meet.
+	turnPatience = time.Second
+	backoffFirst = 500 * time.Millisecond
+	backoffMost  = time.Minute
+	// maxSessions bounds the sessions that a replica opens at the same time.
+	maxSessions = 4
+	// maxGapTries is how often a gap asks for a session of its own; after that
+	// the periodic ones must do.
+	maxGapTries = 5
+)
+
+func (s *schedule) init(cfg Config) {
+	s.rand, s.self, s.every = cfg.Rand, cfg.Peer, cfg.SyncEvery
+}
+
+func (s *schedule) find(id string) *peerState {
+	for _, p := range s.known {
+		if p.id == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// PeerUp says that a peer of the registry can be reached.
+func (r *Replica) PeerUp(at Instant, id string) {
+	s := &r.peers
+	if id == s.self {
+		return
+	}
+	p := s.find(id)
+	if p == nil {
+		p = &peerState{id: id}
+		s.known = append(s.known, p)
+	}
+	p.wanted, p.fails, p.at = true, 0, at.Mono
+	if s.self > id {
+		p.at += turnPatience
+	}
+}
+
+// PeerDown says that a peer can no longer be reached.
+func (r *Replica) PeerDown(id string) {
+	r.peers.known = slices.DeleteFunc(r.peers.known, func(p *peerState) bool { return p.id == id })
+}
+
+// Peers returns the peers that can be reached.
+func (r *Replica) Peers() (ids []string) {
+	for _, p := range r.peers.known {
+		ids = append(ids, p.id)
+	}
+	return ids
+}
+
+// missed notes that writes of an actor are missing; via is who might have them.
+func (s *schedule) missed(a crdt.Actor, upTo uint64, via string, at Instant) {
+	for i := range s.gaps {
+		if g := &s.gaps[i]; g.actor == a {
+			g.upTo = max(g.upTo, upTo)
+			return
+		}
+	}
+	s.gaps = append(s.gaps, gap{actor: a, upTo: upTo, via: via, at: at.Mono + gapPatience})
+}
+
+// due returns the peers with which to open a session now.
+func (s *schedule) due(r *Replica, at Instant) (dial []string) {
+	s.checkGaps(r, at)
+	s.checkPeriod(at)
+	for _, p := range s.known {
+		if p.wanted && p.busy == 0 && p.at <= at.Mono && s.active+len(dial) < maxSessions {
+			p.wanted = false
+			dial = append(dial, p.id)
+		}
+	}
+	return dial
+}
+
+// checkGaps asks for a session with whoever forwarded what lies behind a gap,
+// then with others, as long as the gap is there.
+func (s *schedule) checkGaps(r *Replica, at Instant) {
+	s.gaps = slices.DeleteFunc(s.gaps, func(g gap) bool { return g.tries >= maxGapTries || g.filled(r.m.Context()) })
+	for i := range s.gaps {
+		g := &s.gaps[i]
+		if g.at > at.Mono || len(s.known) == 0 {
+			continue
+		}
+		p := s.find(g.via)
+		if p == nil || g.tries > 0 {
+			p = s.known[s.rand.IntN(len(s.known))]
+		}
+		p.want(at)
+		g.tries++
+		g.at = at.Mono + s.jitter(backoffFirst<<g.tries)
+	}
+}
+
+func (g *gap) filled(seen *crdt.Context) bool {
+	return !hasGap(seen.Of(g.actor)) && (g.upTo == 0 || seen.Has(crdt.Dot{Actor: g.actor, Seq: g.upTo}))
+}
+
+func (p *peerState) want(at Instant) {
+	if !p.wanted {
+		p.wanted, p.at = true, max(p.at, at.Mono)
+	}
+}
+
+func (s *schedule) checkPeriod(at Instant) {
+	if s.next == 0 {
+		s.next = at.Mono + s.jitter(s.every)
+	}
+	if at.Mono < s.next || len(s.known) == 0 {
+		return
+	}
+	s.next = at.Mono + s.jitter(s.every)
+	s.known[s.rand.IntN(len(s.known))].want(at)
+}
+
+// jitter spreads d evenly over 75 to 125 %.
+func (s *schedule) jitter(d time.Duration) time.Duration {
+	return d*3/4 + time.Duration(s.rand.Int64N(int64(d)/2+1))
+}
+
+// NextTick returns how long the owner may wait until the next Tick, at most.
+func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
+	wait := most
+	consider := func(t time.Duration) { wait = min(wait, max(t-at.Mono, 0)) }
+	for _, p := range r.peers.known {
+		if p.wanted && p.busy == 0 && r.peers.active < maxSessions {
+			consider(p.at)
+		}
+	}
+	for _, g := range r.peers.gaps {
+		consider(g.at)
+	}
+	if e := r.m.NextExpiry(); e != 0 {
+		wait = min(wait, max(e.Sub(r.Now(at)), time.Millisecond))
+	}
+	return wait
+}
+
+// began and ended keep count of sessions with a peer.
+func (s *schedule) began(id string) {
+	s.active++
+	if p := s.find(id); p != nil {
+		p.busy++
+		p.wanted = false
+	}
+}
+
+func (s *schedule) ended(id string, state State, at Instant) {
+	s.active--
+	p := s.find(id)
+	if p == nil {
+		return
+	}
+	p.busy = max(0, p.busy-1)
+	if state == Equal || state == Merged {
+		p.fails = 0
+		return
+	}
+	p.fails++
+	p.at = at.Mono + s.jitter(min(backoffFirst<<min(p.fails-1, 10), backoffMost))
+	p.wanted = true
+}

@@ -1,0 +1,76 @@
+package replica
+
+import (
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/lwwmap"
+)
+
+// sender streams the entries that a peer has not seen, in the order of their
+// dots: so the peer's context stays compact while they arrive, and a session
+// that was cut goes on where it stopped. Nothing is held but a cursor.
+type sender struct {
+	snap    *lwwmap.Snapshot
+	todo    []crdt.Span
+	last    bool // the end of the first round was said
+	despite []lwwmap.Record
+	count   uint64
+}
+
+func (s *sender) init(snap *lwwmap.Snapshot, seen *crdt.Context) {
+	s.snap, s.todo = snap, snap.Context().Sub(seen)
+}
+
+// idle says whether nothing waits to be sent.
+func (s *sender) idle() bool { return s.last && len(s.despite) == 0 }
+
+// again queues an entry that the peer has seen but should take all the same.
+func (s *sender) again(r lwwmap.Record) { s.despite = append(s.despite, r) }
+
+// next returns the next frame of entries, nil if none waits.
+func (s *sender) next() Frame {
+	if !s.last {
+		return s.unseen()
+	}
+	if len(s.despite) == 0 {
+		return nil
+	}
+	f, size := &Entries{Despite: true}, 0
+	for len(s.despite) > 0 && size < MaxDelta {
+		rec := s.despite[0]
+		s.despite = s.despite[1:]
+		size += f.add(rec)
+	}
+	s.count += uint64(len(f.Entries))
+	return f
+}
+
+func (s *sender) unseen() Frame {
+	f, size, room := &Entries{}, 0, true
+	for room && len(s.todo) > 0 {
+		span := &s.todo[0]
+		reached := span.Ranges.Max()
+		s.snap.Dots(*span, func(rec lwwmap.Record) bool {
+			if len(f.Entries) > 0 && size+rec.Size() > 2*MaxDelta {
+				reached, room = rec.Dot().Seq-1, false
+				return false
+			}
+			size += f.add(rec)
+			if size >= MaxDelta {
+				reached, room = rec.Dot().Seq, false
+			}
+			return room
+		})
+		if span.Ranges = span.Ranges.Sub(crdt.Ranges{{Lo: 1, Hi: reached}}); len(span.Ranges) == 0 {
+			s.todo = s.todo[1:]
+		}
+	}
+	s.last = len(s.todo) == 0
+	f.Last = s.last
+	s.count += uint64(len(f.Entries))
+	return f
+}
+
+func (f *Entries) add(rec lwwmap.Record) (size int) {
+	f.Entries = append(f.Entries, rec.Entry())
+	return rec.Size()
+}

@@ -1,0 +1,409 @@
+package replica
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/lwwmap"
+)
+
+// State says where a session stands.
+type State uint8
+
+const (
+	Running    State = iota
+	Equal            // both replicas were equal to begin with
+	Merged           // made equal, verified, and contexts merged
+	Unverified       // entries were exchanged but the results differ; nothing was merged
+	Failed           // cut off, or a peer broke the protocol
+)
+
+func (s State) String() string {
+	return [...]string{"running", "equal", "merged", "unverified", "failed"}[min(s, Failed)]
+}
+
+// Session is one run of anti-entropy with a peer, over any pipe that keeps
+// frames whole and in order. It works on an atomic snapshot of the replica and
+// keeps, as an overlay on it, what the join of the two snapshots comes to. What
+// arrives is added to the replica at once; what the join drops, and the peer's
+// context, only when both sides have found the same digest.
+//
+// One goroutine may call Handle and another one Next.
+type Session struct {
+	mu     sync.Mutex
+	r      *Replica
+	peer   string
+	dialer bool
+	state  State
+	err    error
+
+	snap *lwwmap.Snapshot
+	own  hlc.Timestamp // this side's clock in its hello
+	when hlc.Timestamp // the later of both: when the join is judged
+
+	queue        []Frame
+	helloed      bool
+	toldContext  bool
+	spans        []crdt.Span // of the peer's context, as its parts come in
+	peerContext  *crdt.Context
+	peerHorizons lwwmap.Horizons
+
+	view    overlay
+	sending sender
+	gotLast bool
+	got     uint64
+	refused uint64
+	told    *Status // last status sent
+	heard   *Status // last status received
+	audit   audit
+	rounds  int
+	keys    uint64 // that the peer holds, as it says
+}
+
+// SessionStats sums a session up.
+type SessionStats struct {
+	State                   State
+	Sent, Received, Refused uint64 // entries
+	Dropped                 int    // entries taken out on the peer's word
+	Rounds                  int    // round trips
+	PeerKeys                uint64 // entries the peer holds, as it says
+}
+
+// Dial begins a session as the side that speaks first.
+func (r *Replica) Dial(at Instant, peer string) *Session {
+	s := r.newSession(at, peer, true)
+	s.queue = append(s.queue, s.hello(s.snap.RootAt(s.own)))
+	return s
+}
+
+// Accept begins a session whose first frame the peer sends.
+func (r *Replica) Accept(at Instant, peer string) *Session {
+	return r.newSession(at, peer, false)
+}
+
+func (r *Replica) newSession(at Instant, peer string, dialer bool) *Session {
+	r.peers.began(peer)
+	return &Session{r: r, peer: peer, dialer: dialer, snap: r.m.Snapshot(), own: r.Now(at)}
+}
+
+func (s *Session) hello(root lwwmap.Digest) *Hello {
+	return &Hello{
+		Version: Version, Registry: s.r.cfg.Registry, Clock: s.own, Root: root,
+		Keys: uint64(s.snap.Len(lwwmap.Data)), Context: s.snap.Context().Hash(),
+	}
+}
+
+// Peer returns the id of the peer.
+func (s *Session) Peer() string { return s.peer }
+
+// State returns where the session stands, and why if it failed.
+func (s *Session) State() (State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state, s.err
+}
+
+// Stats sums the session up so far.
+func (s *Session) Stats() SessionStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return SessionStats{
+		State: s.state, Sent: s.sending.count, Received: s.got, Refused: s.refused, Dropped: len(s.view.drops), Rounds: s.rounds, PeerKeys: s.keys,
+	}
+}
+
+// Handle takes in a frame. An error has ended the session; a frame that tells
+// the peer why may still be waiting in Next.
+func (s *Session) Handle(at Instant, f Frame) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != Running {
+		return s.err
+	}
+	if err := s.handle(at, f); err != nil {
+		s.fail(at, err)
+		return err
+	}
+	s.evaluate(at)
+	return nil
+}
+
+func (s *Session) handle(at Instant, f Frame) error {
+	if _, ok := f.(*Hello); ok == s.helloed {
+		if _, finish := f.(*Finish); !finish {
+			return fmt.Errorf("%w: %T out of turn", ErrProtocol, f)
+		}
+	}
+	switch f := f.(type) {
+	case *Hello:
+		return s.handleHello(at, f)
+	case *Contexts:
+		return s.handleContexts(at, f)
+	case *Entries:
+		return s.handleEntries(at, f)
+	case *Status:
+		s.heard = f
+		return nil
+	case *Tops:
+		return s.handleTops(f)
+	case *Leaves:
+		return s.handleLeaves(f)
+	case *Items:
+		return s.handleItems(f)
+	case *Finish:
+		return s.handleFinish(at, f)
+	}
+	return fmt.Errorf("%w: frame of type %T", ErrProtocol, f)
+}
+
+func (s *Session) handleHello(at Instant, h *Hello) error {
+	if h.Version != Version {
+		return fmt.Errorf("%w: peer has version %d, this node %d; run the same release on both", ErrVersion, h.Version, Version)
+	}
+	if h.Registry != s.r.cfg.Registry {
+		return fmt.Errorf("%w: hello for another registry", ErrProtocol)
+	}
+	if err := s.r.cfg.Clock.Check(h.Clock, at.Wall); err != nil {
+		return fmt.Errorf("peer's clock: %w", err)
+	}
+	s.helloed = true
+	s.rounds, s.keys = 1, h.Keys
+	s.when = max(s.own, h.Clock)
+	root := s.snap.RootAt(s.when)
+	equal := root == h.Root && h.Context == s.snap.Context().Hash()
+	switch {
+	case !s.dialer:
+		s.queue = append(s.queue, s.hello(root))
+		if !equal {
+			s.tellContext()
+		}
+	case equal:
+		s.finish(at, Equal, "")
+	default:
+		s.tellContext()
+	}
+	return nil
+}
+
+// maxSpans bounds the ranges in one frame of contexts, and maxContext those in
+// a whole context.
+const (
+	maxSpans   = 2 << 10
+	maxContext = 4 << 20
+)
+
+// tellContext queues this side's context, in parts.
+func (s *Session) tellContext() {
+	if s.toldContext {
+		return
+	}
+	s.toldContext = true
+	s.rounds++
+	part, size := &Contexts{}, 0
+	flush := func() {
+		s.queue = append(s.queue, part)
+		part, size = &Contexts{}, 0
+	}
+	for _, span := range s.snap.Context().Spans() {
+		for len(span.Ranges) > 0 {
+			n := min(len(span.Ranges), maxSpans-size)
+			part.Spans = append(part.Spans, crdt.Span{Actor: span.Actor, Ranges: span.Ranges[:n]})
+			span.Ranges = span.Ranges[n:]
+			if size += n; size == maxSpans {
+				flush()
+			}
+		}
+	}
+	part.Last, part.Horizons = true, s.snap.Horizons()
+	flush()
+}
+
+func (s *Session) handleContexts(at Instant, f *Contexts) error {
+	if s.peerContext != nil {
+		return fmt.Errorf("%w: second context", ErrProtocol)
+	}
+	if err := s.addSpans(f.Spans); err != nil {
+		return err
+	}
+	if !f.Last {
+		return nil
+	}
+	context, err := crdt.FromSpans(s.spans)
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrProtocol, err)
+	}
+	for k, h := range f.Horizons {
+		if err := s.r.cfg.Clock.Check(max(h.Stamp, dataBase(lwwmap.Kind(k)+lwwmap.Data, h)), at.Wall); err != nil {
+			return fmt.Errorf("peer's collection horizon: %w", err)
+		}
+	}
+	s.peerContext, s.peerHorizons, s.spans = context, f.Horizons, nil
+	s.tellContext()
+	s.view.init(s.snap, s.when)
+	s.sending.init(s.snap, context)
+	s.r.cfg.Lock.Lock()
+	defer s.r.cfg.Lock.Unlock()
+	return s.r.checkFork(at, context)
+}
+
+// dataBase returns the part of an order that is a stamp only for data.
+func dataBase(k lwwmap.Kind, o lwwmap.Order) hlc.Timestamp {
+	if k == lwwmap.Data {
+		return o.Base
+	}
+	return 0
+}
+
+// addSpans appends a part of the peer's context; an actor may be cut in two.
+func (s *Session) addSpans(spans []crdt.Span) error {
+	for _, span := range spans {
+		if n := len(s.spans); n > 0 && s.spans[n-1].Actor == span.Actor {
+			s.spans[n-1].Ranges = append(s.spans[n-1].Ranges, span.Ranges...)
+			continue
+		}
+		s.spans = append(s.spans, span)
+	}
+	total := 0
+	for _, span := range s.spans {
+		total += len(span.Ranges)
+	}
+	if total > maxContext {
+		return fmt.Errorf("%w: context of more than %d ranges", ErrBounds, maxContext)
+	}
+	return nil
+}
+
+func (s *Session) handleFinish(at Instant, f *Finish) error {
+	switch {
+	case f.State == Equal && !s.dialer && s.helloed && s.peerContext == nil:
+		s.end(at, Equal)
+	case f.State == Unverified:
+		s.end(at, Unverified)
+	case f.State == Failed:
+		return fmt.Errorf("peer ended the session: %s", f.Why)
+	default:
+		return fmt.Errorf("%w: session declared %s too early", ErrProtocol, f.State)
+	}
+	return nil
+}
+
+// Next returns a frame to send now; false means to wait for the peer or, if
+// the session is no longer running, that all has been said.
+func (s *Session) Next(at Instant) (Frame, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) > 0 {
+		f := s.queue[0]
+		s.queue = s.queue[1:]
+		return f, true
+	}
+	if s.state != Running || s.peerContext == nil {
+		return nil, false
+	}
+	if f := s.sending.next(); f != nil {
+		return f, true
+	}
+	if !s.gotLast {
+		return nil, false
+	}
+	if st := s.status(); s.told == nil || *s.told != *st {
+		s.told = st
+		s.evaluate(at)
+		return st, true
+	}
+	return nil, false
+}
+
+func (s *Session) status() *Status {
+	return &Status{Root: s.view.sums.Root(), Round: s.audit.round, Sent: s.sending.count, Got: s.got, Refused: s.refused}
+}
+
+// evaluate ends the session, or goes on to an audit, once both sides have said
+// what they make of the join, and each counts all that the other has sent.
+func (s *Session) evaluate(at Instant) {
+	if s.state != Running || s.heard == nil || s.told == nil || *s.told != *s.status() || s.audit.busy {
+		return
+	}
+	h := s.heard
+	if h.Sent != s.got || h.Got != s.sending.count || h.Round != s.audit.round || !s.sending.idle() || !s.gotLast {
+		return
+	}
+	switch {
+	case h.Root == s.told.Root:
+		s.merge(at)
+	case h.Refused+s.refused > 0:
+		s.finish(at, Unverified, "entries were refused")
+	case s.view.full:
+		s.finish(at, Unverified, "too much was exchanged to audit it in the same session")
+	case s.dialer:
+		s.beginRound(at)
+	}
+}
+
+// merge takes over what only a verified session may: the peer's context, and
+// the drops.
+func (s *Session) merge(at Instant) {
+	r := s.r
+	r.cfg.Lock.Lock()
+	done := r.m.Settle(s.view.dropList(), s.peerContext, &s.peerHorizons)
+	for _, h := range s.peerHorizons {
+		_ = r.cfg.Clock.Observe(h.Stamp, at.Wall) // checked when it came; a clock set back since only skips it
+	}
+	for _, d := range done {
+		r.stats.Dropped++
+		r.out.lost(d.Was)
+		r.changed(at, Change{Now: d.Now, Was: d.Was, Dropped: true})
+	}
+	r.cfg.Lock.Unlock()
+	s.end(at, Merged)
+}
+
+// finish ends the session and tells the peer.
+func (s *Session) finish(at Instant, state State, why string) {
+	s.queue = append(s.queue, &Finish{State: state, Why: why})
+	s.end(at, state)
+}
+
+func (s *Session) fail(at Instant, err error) {
+	why := err.Error()
+	s.err = err
+	s.finish(at, Failed, why[:min(len(why), maxWhy)])
+}
+
+// Abort ends the session from outside, as when the pipe broke.
+func (s *Session) Abort(at Instant, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == Running {
+		s.err = err
+		s.end(at, Failed)
+	}
+}
+
+func (s *Session) end(at Instant, state State) {
+	s.state = state
+	if state == Unverified && s.err == nil {
+		s.err = ErrUnverified
+	}
+	s.view, s.snap = overlay{drops: s.view.drops}, nil
+	s.r.cfg.Lock.Lock()
+	defer s.r.cfg.Lock.Unlock()
+	s.r.sessionEnded(s.peer, state, at)
+}
+
+func (r *Replica) sessionEnded(peer string, state State, at Instant) {
+	r.peers.ended(peer, state, at)
+	c := &r.stats.Sessions
+	switch state {
+	case Equal:
+		c.Equal++
+	case Merged:
+		c.Merged++
+	case Unverified:
+		c.Unverified++
+	default:
+		c.Failed++
+	}
+}
