@@ -59,13 +59,10 @@ func digest(topic string, payload []byte) (d [sha256.Size]byte) {
 	return d
 }
 
-func signedBytes(d [sha256.Size]byte) []byte {
-	return append([]byte(signDomain), d[:]...)
-}
-
 // seal signs the payload for the topic and returns the envelope.
 func seal(key ed25519.PrivateKey, author peer.ID, topic string, payload []byte) []byte {
-	sig := ed25519.Sign(key, signedBytes(digest(topic, payload)))
+	d := digest(topic, payload)
+	sig := ed25519.Sign(key, append([]byte(signDomain), d[:]...))
 	out := make([]byte, 0, len(payload)+maxEnvelopeOverhead)
 	out = append(out, 0x80|4, envelopeVersion)
 	out = appendByteString(out, []byte(author))
@@ -96,10 +93,14 @@ func openEnvelope(data []byte) (envelope, error) {
 	return envelope{author: peer.ID(author), payload: payload, signature: sig}, nil
 }
 
-// verify checks the signature over d, the digest of topic and payload.
-func (e envelope) verify(d [sha256.Size]byte) error {
+// verify checks the signature, given the message id of the envelope on its topic,
+// which begins with the digest of both.
+func (e envelope) verify(id string) error {
+	if len(id) != idLen {
+		return errEnvelope
+	}
 	key := ed25519.PublicKey(e.author[len(authorPrefix):])
-	if !ed25519.Verify(key, signedBytes(d), e.signature) {
+	if !ed25519.Verify(key, []byte(signDomain+id[:sha256.Size]), e.signature) {
 		return errSignature
 	}
 	return nil

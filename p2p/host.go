@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -30,7 +31,15 @@ type Host struct {
 	name string // id as text
 	host host.Host
 	gate *gate
-	ps   *pubsub.PubSub
+
+	ps      *pubsub.PubSub
+	router  *pubsub.GossipSubRouter
+	inflow  *inflow
+	outflow *outflow
+	subs    *subscriptions
+	order   *turnstiles
+	scores  atomic.Pointer[map[peer.ID]float64]
+	names   names
 
 	peers   *peerTable
 	redial  *redialer
@@ -64,7 +73,11 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger, gate: &gate{}}
+	h := &Host{
+		cfg: cfg, log: cfg.Logger, gate: &gate{}, order: newTurnstiles(),
+		inflow: newInflow(), outflow: newOutflow(),
+		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{})},
+	}
 	if h.host, err = newLibp2p(cfg, h.gate); err != nil {
 		return nil, err
 	}
@@ -153,9 +166,9 @@ func (h *Host) shutdown() error {
 		t.(*Topic).leave()
 		return true
 	})
-	h.topics.Clear()
 	h.joining.Unlock()
 	h.cancel()
+	h.inflow.close()
 	if h.finder != nil {
 		if err := h.finder.Close(); err != nil {
 			h.log.Debug("closing discovery", "err", err)

@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // watchPeers tells the feeds who joins and leaves the topic. It takes gossipsub's
@@ -14,23 +15,35 @@ func (t *Topic) watchPeers() {
 		if err != nil {
 			return
 		}
-		t.tell(ev.Peer.String(), ev.Type == pubsub.PeerJoin)
+		t.tell(ev.Peer, ev.Type == pubsub.PeerJoin)
+		t.h.outflow.refresh()
 	}
 }
 
-func (t *Topic) tell(id string, up bool) {
+func (t *Topic) tell(p peer.ID, up bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.up[id] == up {
+	if _, was := t.up[p]; was == up {
 		return
 	}
 	if up {
-		t.up[id] = true
+		t.up[p] = struct{}{}
 	} else {
-		delete(t.up, id)
+		delete(t.up, p)
 	}
 	for _, f := range t.feeds {
-		f.post(id, up)
+		f.post(p.String(), up)
+	}
+}
+
+// meshed notes whether others' messages are relayed to p.
+func (t *Topic) meshed(p peer.ID, in bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if in {
+		t.mesh[p] = struct{}{}
+	} else {
+		delete(t.mesh, p)
 	}
 }
 
@@ -45,18 +58,28 @@ func (t *Topic) OnPeer(fn func(id string, up bool)) {
 	}
 	f := newFeed(fn)
 	t.feeds = append(t.feeds, f)
-	for id := range t.up {
-		f.post(id, true)
+	for p := range t.up {
+		f.post(p.String(), true)
 	}
+}
+
+// members are the peers in the topic.
+func (t *Topic) members() []peer.ID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]peer.ID, 0, len(t.up))
+	for p := range t.up {
+		out = append(out, p)
+	}
+	return out
 }
 
 // Peers are the ids of the connected peers that are in the topic, ordered.
 func (t *Topic) Peers() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out := make([]string, 0, len(t.up))
-	for id := range t.up {
-		out = append(out, id)
+	members := t.members()
+	out := make([]string, len(members))
+	for i, p := range members {
+		out[i] = p.String()
 	}
 	sort.Strings(out)
 	return out

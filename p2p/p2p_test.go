@@ -83,12 +83,12 @@ func join(t testing.TB, h *p2p.Host, name string, handle func(p2p.Message) p2p.V
 	return tp
 }
 
-// meet waits until each topic sees as many peers as it should.
+// meet waits until each topic relays to as many peers as it should.
 func meet(t testing.TB, want int, topics ...*p2p.Topic) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		for _, tp := range topics {
-			if len(tp.Peers()) < want {
+			if tp.Stats().Mesh < want {
 				return false
 			}
 		}

@@ -23,6 +23,7 @@ type Peer struct {
 	Relayed   bool          // every connection goes through a relay
 	Inbound   bool          // the peer dialled
 	RTT       time.Duration // moving average of pings; 0 before the first
+	Score     float64       // 0, or below for a peer whose gossip was rejected or that is too slow
 	Since     time.Time     // connected since
 }
 
@@ -139,7 +140,7 @@ func (h *Host) Peers() []Peer {
 }
 
 func (h *Host) describe(p peer.ID, conns map[network.Conn]struct{}, since time.Time) Peer {
-	d := Peer{ID: p.String(), Relayed: true, Since: since, RTT: h.host.Peerstore().LatencyEWMA(p)}
+	d := Peer{ID: p.String(), Relayed: true, Since: since, Score: h.score(p), RTT: h.host.Peerstore().LatencyEWMA(p)}
 	var oldest time.Time
 	for c := range conns {
 		d.Addrs = append(d.Addrs, c.RemoteMultiaddr().String())

@@ -30,17 +30,20 @@ const (
 	// Ignore does not relay it.
 	Ignore
 	// Reject does not relay it and lowers the score of the neighbour it came from,
-	// who should have rejected it as well.
+	// who should have rejected it as well. Seven within a minute, and nothing more is
+	// heard of that neighbour for a while.
 	Reject
 )
 
 // TopicStats count a topic's messages since it was joined.
 type TopicStats struct {
-	Published uint64 // sent by this host
+	Published uint64 // by this host
 	Received  uint64 // handed to the handler
-	Dropped   uint64 // lost at this host, in or out, because a queue was full
+	Duplicate uint64 // that came again, within SeenFor
+	Dropped   uint64 // lost at this host because a queue was full, per peer not sent to
 	Ignored   uint64 // by the handler
 	Rejected  uint64 // malformed, with a bad signature, or rejected by the handler
+	Mesh      int    // peers that others' messages are relayed to now
 }
 
 // Topic is a joined gossip topic. All methods are safe for concurrent use.
@@ -50,29 +53,33 @@ type Topic struct {
 	topic  *pubsub.Topic
 	relay  pubsub.RelayCancelFunc
 	handle func(Message) Verdict
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	once   sync.Once
+	live   atomic.Bool // gossipsub takes its messages
 
-	published, received, dropped, ignored, rejected atomic.Uint64
+	published, received, duplicate, dropped, ignored, rejected atomic.Uint64
 
 	running sync.RWMutex // read-held by handler calls
 	left    bool         // guarded by running
 
-	mu     sync.Mutex
 	events *pubsub.TopicEventHandler
-	ctx    context.Context
-	cancel context.CancelFunc
-	up     map[string]bool
+	mu     sync.Mutex // guards what follows
+	up     map[peer.ID]struct{}
+	mesh   map[peer.ID]struct{}
 	feeds  []*feed
-	once   sync.Once
 }
 
 // JoinTopic joins the topic and hands its messages, other hosts' only, to handle:
-// each once, after its signature was verified and before it is relayed. Names are 1
-// to 256 bytes; a topic can be joined once at a time.
+// each once, after its signature was verified and before it is relayed. Messages of
+// one author come one at a time, in the order in which they reached this host; those
+// of different authors concurrently. Names are 1 to 256 bytes; a topic can be joined
+// once at a time.
 //
-// handle is called concurrently, on the goroutines that verify messages, of which
-// there are as many as processors, for all topics together. So it may take a lock
-// and do its work, but a handle that blocks delays other topics, and a host that is
-// behind loses messages (Stats counts them). It must not call Publish or Close.
+// handle runs on the goroutines that verify messages, of which there are four, or as
+// many as processors, for all topics together. It may take a lock and do its work.
+// If it is slow, then this host's peers are read more slowly, and their Publish waits
+// in the end; if it blocks, so do other topics. It must not call Publish or Close.
 func (h *Host) JoinTopic(name string, handle func(m Message) Verdict) (*Topic, error) {
 	if len(name) == 0 || len(name) > maxTopicName {
 		return nil, fmt.Errorf("p2p: topic name of %d bytes: must be 1 to %d", len(name), maxTopicName)
@@ -80,64 +87,73 @@ func (h *Host) JoinTopic(name string, handle func(m Message) Verdict) (*Topic, e
 	if handle == nil {
 		return nil, fmt.Errorf("p2p: topic %q: no handler", name)
 	}
-	t := &Topic{h: h, name: name, handle: handle, up: make(map[string]bool)}
+	t := &Topic{h: h, name: name, handle: handle,
+		up: make(map[peer.ID]struct{}), mesh: make(map[peer.ID]struct{})}
 	h.joining.Lock()
 	defer h.joining.Unlock()
 	if h.ctx.Err() != nil {
 		return nil, ErrClosed
 	}
-	if _, ok := h.topics.Load(name); ok {
+	if h.topic(name) != nil {
 		return nil, fmt.Errorf("p2p: topic %q is joined already", name)
 	}
+	t.ctx, t.cancel = context.WithCancel(h.ctx)
+	h.topics.Store(name, t)
 	if err := t.join(); err != nil {
+		t.cancel()
+		h.topics.Delete(name)
 		return nil, fmt.Errorf("p2p: joining topic %q: %w", name, err)
 	}
-	h.topics.Store(name, t)
 	return t, nil
 }
 
-// join registers the validator before the topic is announced, so that no message
-// gets past it. The topic is joined as a relay, without a subscription: messages
-// are handled in the validator, which spares two changes of goroutine and a buffer
-// that overflows.
+// join joins as a relay, without a subscription: messages are handled in the
+// validator, which spares two changes of goroutine and a buffer that overflows.
 func (t *Topic) join() (err error) {
-	ps := t.h.ps
-	if err = ps.RegisterTopicValidator(t.name, t.validate, pubsub.WithValidatorInline(true)); err != nil {
+	if t.topic, err = t.h.ps.Join(t.name); err != nil {
 		return err
 	}
-	if t.topic, err = ps.Join(t.name); err != nil {
-		return errors.Join(err, ps.UnregisterTopicValidator(t.name))
+	if t.events, err = t.topic.EventHandler(); err != nil {
+		return errors.Join(err, t.topic.Close())
 	}
-	if t.events, err = t.topic.EventHandler(); err == nil {
+	if err = t.topic.SetScoreParams(topicScoring()); err == nil {
 		t.relay, err = t.topic.Relay()
 	}
 	if err != nil {
-		return errors.Join(err, ps.UnregisterTopicValidator(t.name), t.topic.Close())
+		t.events.Cancel()
+		return errors.Join(err, t.topic.Close())
 	}
-	t.ctx, t.cancel = context.WithCancel(t.h.ctx)
+	t.live.Store(true)
 	t.h.goRun(t.watchPeers)
 	return nil
 }
 
-// validate is gossipsub's validator of the topic. It runs for own messages, too,
-// which need no verification.
-func (t *Topic) validate(_ context.Context, via peer.ID, m *pubsub.Message) pubsub.ValidationResult {
-	if via == t.h.id {
-		return pubsub.ValidationAccept
-	}
+// validate verifies the message, then hands it over in its turn.
+func (t *Topic) validate(via peer.ID, m *pubsub.Message) pubsub.ValidationResult {
 	env, err := openEnvelope(m.Data)
-	if err == nil && env.author == t.h.id {
+	if err != nil {
+		return t.reject(via, err)
+	}
+	if env.author == t.h.id {
 		return pubsub.ValidationIgnore // an echo older than SeenFor
 	}
-	if err == nil {
-		err = env.verify(digest(t.name, env.payload))
+	gate := t.h.order.of(env.author)
+	ticket := gate.ticket()
+	if err := env.verify(m.ID); err != nil {
+		gate.pass(ticket, nil)
+		return t.reject(via, err)
 	}
-	if err != nil {
-		t.rejected.Add(1)
-		t.h.log.Debug("message rejected", "topic", t.name, "via", via, "err", err)
-		return pubsub.ValidationReject
-	}
-	return t.deliver(Message{From: env.author.String(), Via: via.String(), Data: env.payload})
+	result := pubsub.ValidationIgnore
+	gate.pass(ticket, func() {
+		result = t.deliver(Message{From: t.h.names.of(env.author), Via: t.h.names.of(via), Data: env.payload})
+	})
+	return result
+}
+
+func (t *Topic) reject(via peer.ID, err error) pubsub.ValidationResult {
+	t.rejected.Add(1)
+	t.h.log.Debug("message rejected", "topic", t.name, "via", via, "err", err)
+	return pubsub.ValidationReject
 }
 
 func (t *Topic) deliver(m Message) pubsub.ValidationResult {
@@ -163,13 +179,21 @@ func (t *Topic) deliver(m Message) pubsub.ValidationResult {
 // error means that the message was queued for the peers, not that any has it. Above
 // Config.MaxMessage bytes the error is ErrMessageTooLarge. The same bytes published
 // again within SeenFor go to nobody.
+//
+// Publish does not outrun the network: while more than 4 MiB or 1,024 messages are
+// queued for a peer of the topic, it waits, until ctx ends. A peer that makes it wait
+// for a second while others have room is not waited for again before it has caught
+// up, and loses messages when 32 MiB are queued for it.
 func (t *Topic) Publish(ctx context.Context, data []byte) error {
 	if len(data) > t.h.cfg.MaxMessage {
 		return fmt.Errorf("%w: %d bytes, at most %d allowed", ErrMessageTooLarge, len(data), t.h.cfg.MaxMessage)
 	}
+	if err := t.h.outflow.wait(ctx, t); err != nil {
+		return fmt.Errorf("p2p: publishing to %q: peers are too slow: %w", t.name, err)
+	}
 	err := t.topic.Publish(ctx, seal(t.h.key, t.h.id, t.name, data))
 	if err != nil {
-		if t.h.ctx.Err() != nil || errors.Is(err, pubsub.ErrTopicClosed) {
+		if t.ctx.Err() != nil || errors.Is(err, pubsub.ErrTopicClosed) {
 			return ErrClosed
 		}
 		return fmt.Errorf("p2p: publishing to %q: %w", t.name, err)
@@ -180,12 +204,16 @@ func (t *Topic) Publish(ctx context.Context, data []byte) error {
 
 // Stats counts the topic's messages.
 func (t *Topic) Stats() TopicStats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	return TopicStats{
 		Published: t.published.Load(),
 		Received:  t.received.Load(),
+		Duplicate: t.duplicate.Load(),
 		Dropped:   t.dropped.Load(),
 		Ignored:   t.ignored.Load(),
 		Rejected:  t.rejected.Load(),
+		Mesh:      len(t.mesh),
 	}
 }
 
@@ -195,21 +223,22 @@ func (t *Topic) Stats() TopicStats {
 func (t *Topic) Close() error {
 	t.h.joining.Lock()
 	defer t.h.joining.Unlock()
-	t.h.topics.CompareAndDelete(t.name, t)
 	return t.leave()
 }
 
 func (t *Topic) leave() (err error) {
 	t.once.Do(func() {
+		t.live.Store(false)
+		t.cancel()
 		t.running.Lock()
 		t.left = true
 		t.running.Unlock()
-		t.cancel()
 		t.relay()
 		t.events.Cancel()
-		err = t.topic.Close()
-		// After the topic: a message without validator would be relayed unseen.
-		err = errors.Join(err, t.h.ps.UnregisterTopicValidator(t.name))
+		if t.h.ctx.Err() == nil {
+			err = t.topic.Close()
+		}
+		t.h.topics.Delete(t.name)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		for _, f := range t.feeds {

@@ -1,0 +1,59 @@
+package p2p
+
+import (
+	"sync"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// maxPeerTopics is how many topics of one peer are remembered.
+const maxPeerTopics = 1024
+
+// subscriptions bounds the topics that gossipsub remembers for each peer, which it
+// would do without end. Topics that are not joined here count, too: they may be
+// joined later, and peers do not announce theirs again then.
+type subscriptions struct {
+	mu    sync.Mutex
+	peers map[peer.ID]map[string]struct{}
+}
+
+var _ pubsub.SubscriptionFilter = (*subscriptions)(nil)
+
+// CanSubscribe implements pubsub.SubscriptionFilter.
+func (s *subscriptions) CanSubscribe(string) bool { return true }
+
+// FilterIncomingSubscriptions implements pubsub.SubscriptionFilter.
+func (s *subscriptions) FilterIncomingSubscriptions(p peer.ID, subs []*pb.RPC_SubOpts) ([]*pb.RPC_SubOpts, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have := s.peers[p]
+	if have == nil {
+		have = make(map[string]struct{})
+		s.peers[p] = have
+	}
+	kept := subs[:0]
+	for _, sub := range subs {
+		name := sub.GetTopicid()
+		if !sub.GetSubscribe() {
+			delete(have, name)
+			kept = append(kept, sub)
+			continue
+		}
+		if _, ok := have[name]; !ok && (len(have) >= maxPeerTopics || len(name) > maxTopicName) {
+			continue
+		}
+		have[name] = struct{}{}
+		kept = append(kept, sub)
+	}
+	return kept, nil
+}
+
+// forget is told that the peer's gossip stream has ended; gossipsub then forgets the
+// peer's topics as well.
+func (s *subscriptions) forget(p peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.peers, p)
+}
