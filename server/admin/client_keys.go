@@ -17,7 +17,7 @@ func (c *Client) Get(ctx context.Context, registry, key string) (Entry, error) {
 
 // Put writes one key. The value may be empty.
 func (c *Client) Put(ctx context.Context, registry, key string, value []byte, p PutParams) (PutResult, error) {
-	q := query("registry", registry, "key", key, "ttl", durationParam(p.TTL), "persist", boolParam(p.Persist),
+	q := query("registry", registry, "key", key, "ttl", durationParam(p.TTL), "persist", boolParam(p.Persist), "keep_ttl", boolParam(p.KeepTTL),
 		"token", p.Token, "lock", boolParam(p.Lock), "lock_ttl", durationParam(p.LockTTL))
 	r := PutResult{Key: Key(key)}
 	err := c.call(ctx, http.MethodPut, "/v1/entry", q, bytes.NewReader(value), &r)

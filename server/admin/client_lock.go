@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -80,6 +81,7 @@ func (h *Held) Release() {
 	h.body.Close()
 }
 
-func lockQuery(registry, key string, p LockParams) map[string][]string {
-	return query("registry", registry, "key", key, "ttl", durationParam(p.TTL), "wait", durationParam(p.Wait))
+func lockQuery(registry, key string, p LockParams) url.Values {
+	return query("registry", registry, "key", key, "ttl", durationParam(p.TTL), "wait", durationParam(p.Wait),
+		"stop_when_isolated", boolParam(p.StopWhenIsolated))
 }

@@ -65,6 +65,7 @@ func (c *Client) Registries(ctx context.Context) ([]Registry, error) {
 // RegistryParams are the options of [Client.AddRegistry].
 type RegistryParams struct {
 	Public     bool     `json:"public"`               // whoever knows the name shares it
+	ReadOnly   bool     `json:"read_only,omitempty"`  // follow it without writing
 	DefaultTTL Duration `json:"default_ttl,omitzero"` // of its puts; zero: none
 }
 

@@ -40,7 +40,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	j := entryJSON{Node: e.Node, Time: e.Time, Revision: e.Revision, Expires: timePtr(e.Expires), Lock: e.Lock}
 	j.Key, j.KeyB64 = texts(e.Key)
 	j.Value, j.ValueB64 = texts(e.Value)
-	return json.Marshal(j)
+	return marshal(j)
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -83,7 +83,7 @@ type keyJSON struct {
 func (k Key) MarshalJSON() ([]byte, error) {
 	var j keyJSON
 	j.Key, j.KeyB64 = texts(k)
-	return json.Marshal(j)
+	return marshal(j)
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.

@@ -43,7 +43,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	j := recordJSON{Expires: timePtr(r.Expires)}
 	j.Key, j.KeyB64 = texts(r.Key)
 	if utf8.Valid(r.Value) {
-		v, err := json.Marshal(string(r.Value))
+		v, err := marshal(string(r.Value))
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +55,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		ttl := Duration(r.TTL)
 		j.TTL = &ttl
 	}
-	return json.Marshal(j)
+	return marshal(j)
 }
 
 // UnmarshalJSON reads one record and refuses what it would have to guess at: unknown fields, no key, no value, a ttl that is

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -18,6 +20,15 @@ func texts[B ~string | ~[]byte](b B) (text *string, b64 *string) {
 	}
 	s = base64.StdEncoding.EncodeToString([]byte(b))
 	return nil, &s
+}
+
+// marshal leaves <, > and & as they are: nothing of this goes into a web page.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
 }
 
 var errTwice = errors.New("given twice, as text and as base64")

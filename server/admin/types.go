@@ -20,7 +20,6 @@ type Status struct {
 // Registry is one open registry of a node.
 type Registry struct {
 	Name       string `json:"name"`
-	Public     bool   `json:"public"`
 	Keys       int    `json:"keys"`       // present ones
 	Tombstones int    `json:"tombstones"` // deletes not yet collected
 	Root       string `json:"root"`       // digest: equal on two nodes that hold the same
@@ -28,25 +27,41 @@ type Registry struct {
 
 // Peer is another node, as this one knows it.
 type Peer struct {
-	ID        string     `json:"id"`
-	Addrs     []string   `json:"addrs"`
-	Connected bool       `json:"connected"`
-	LastSync  *time.Time `json:"last_sync"`  // null: never
-	ClockSkew Duration   `json:"clock_skew"` // its clock minus ours
+	ID         string     `json:"id"`
+	Addrs      []string   `json:"addrs"`
+	Connected  bool       `json:"connected"`
+	Transport  string     `json:"transport,omitempty"`
+	Relayed    bool       `json:"relayed,omitempty"`
+	RTT        Duration   `json:"rtt"`
+	Registries []string   `json:"registries"` // shared with this node
+	LastSync   *time.Time `json:"last_sync"`  // null: never
+	ClockSkew  Duration   `json:"clock_skew"` // its clock minus ours
+	Refused    uint64     `json:"refused"`    // entries and messages of it
 }
 
-// Metrics counts since the start of the node.
+// Metrics are what a node holds and has done since its start.
 type Metrics struct {
-	Puts    uint64 `json:"puts"`
-	Merges  uint64 `json:"merges"`
-	Refused uint64 `json:"refused"`
-	Expired uint64 `json:"expired"`
+	Bytes        int64    `json:"bytes"` // keys and values held
+	Leases       int64    `json:"leases"`
+	Puts         uint64   `json:"puts"`
+	Deletes      uint64   `json:"deletes"`
+	Merged       uint64   `json:"merged"` // entries of others that were stored
+	Expired      uint64   `json:"expired"`
+	Collected    uint64   `json:"collected"` // tombstones forgotten
+	Refused      uint64   `json:"refused"`
+	Dropped      uint64   `json:"dropped"`     // removed because a peer knew that they were deleted
+	LateWrites   uint64   `json:"late_writes"` // kept although perhaps older than a collected delete
+	Syncs        uint64   `json:"syncs"`
+	SyncsFailed  uint64   `json:"syncs_failed"`
+	Overlaps     uint64   `json:"overlaps"` // locks found to have been held twice
+	ClockSkewMax Duration `json:"clock_skew_max"`
 }
 
 // PutParams are the options of one put. The zero value is a plain put.
 type PutParams struct {
 	TTL     time.Duration // zero: the registry's default
 	Persist bool          // no expiry, whatever the registry's default
+	KeepTTL bool          // keep the expiry of what is there
 	Token   string        // write under this lease
 	Lock    bool          // take the lock in the same step
 	LockTTL time.Duration // of that lock; default 15 s
@@ -77,11 +92,19 @@ type BatchResult struct {
 type LockParams struct {
 	TTL  time.Duration // of the lease; default 15 s
 	Wait time.Duration // how long to wait for another holder; zero: do not wait
+
+	StopWhenIsolated bool // give up when no peer could take a renewal for a whole ttl
 }
+
+// States of a [HoldEvent].
+const (
+	HoldHeld = "held" // at first and again before the lease would be over
+	HoldLost = "lost" // the last event
+)
 
 // HoldEvent is one line of a held lock's stream.
 type HoldEvent struct {
-	State  string   `json:"state"` // "held" (at first and after each renewal), "lost"
+	State  string   `json:"state"`
 	Lock   *Lock    `json:"lock,omitempty"`
 	Left   Duration `json:"left,omitzero"` // of the lease, now
 	Reason string   `json:"reason,omitempty"`
@@ -104,11 +127,11 @@ type Event struct {
 
 // SyncResult is what one session with one peer did.
 type SyncResult struct {
-	Registry string   `json:"registry,omitempty"`
 	Peer     string   `json:"peer"`
 	Sent     int      `json:"sent"`     // entries
 	Received int      `json:"received"` // entries
 	Refused  int      `json:"refused"`  // entries not applied, e.g. for their clock
+	Dropped  int      `json:"dropped"`  // entries removed here because the peer knew that they were deleted
 	BytesOut int64    `json:"bytes_out"`
 	BytesIn  int64    `json:"bytes_in"`
 	Rounds   int      `json:"rounds"`

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/minikv/minikv"
+)
+
+// banner is what serve prints at its start: all that a person needs to use the node and to join a second one.
+type banner struct {
+	program    string // how the program is started
+	version    string
+	id, name   string
+	addrs      []string
+	registries []string
+	admin      string
+	export     bool // commands do not find the admin address by themselves
+	discovery  string
+	dir        string
+}
+
+func newBanner(a *app, n *minikv.Node, f serveFlags, h home) banner {
+	return banner{
+		program: programName(os.Args[0]), version: versionText(), id: string(n.ID()), name: f.name, addrs: n.Addrs(), registries: f.public,
+		admin: h.admin.String(), export: !h.std, discovery: f.discovery, dir: h.dir,
+	}
+}
+
+// programName is how to start this program again from the same shell.
+func programName(arg0 string) string {
+	if strings.Contains(filepath.ToSlash(arg0), "/go-build") {
+		return "go run ./cmd/minikv"
+	}
+	return quoteShell(arg0)
+}
+
+func (a *app) printBanner(b banner) error {
+	a.printf("minikv %s is serving. Data is in memory in this version: it is gone when the last node that shares it ends.\n\n", b.version)
+	row := func(name, value string) {
+		a.printf("  %-11s %s\n", name, value)
+	}
+	row("node", strings.TrimSpace(b.id+" "+printable(b.name)))
+	for i, addr := range b.addrs {
+		row(map[bool]string{true: "addresses"}[i == 0], addr)
+	}
+	row("registries", b.registryText())
+	row("admin", b.admin)
+	row("discovery", map[string]string{"lan": "lan: nodes on this network find each other by themselves", "none": "none: only nodes that are named"}[b.discovery])
+	if b.dir != "" {
+		row("directory", b.dir+" (the node's key and admin socket)")
+	}
+	reg := "cities"
+	if len(b.registries) > 0 {
+		reg = quoteShell(b.registries[0])
+	}
+	a.printf("\nUse it from another terminal:\n")
+	if b.export {
+		a.printf("  export MINIKV_ADDR=%s\n", quoteShell(b.admin))
+	}
+	if len(b.registries) == 0 {
+		a.printf("  %s reg add %s --public\n", b.program, reg)
+	}
+	a.printf("  %s put %s de/hamburg 1.9M\n  %s get %s de/hamburg\n", b.program, reg, b.program, reg)
+	if join := b.joinLine(); join != "" {
+		a.printf("\nJoin a second node, here or on any machine that reaches this one:\n  %s\n", join)
+	}
+	a.printf("\n")
+	return outputError(a.stdout.Flush())
+}
+
+func (b banner) registryText() string {
+	if len(b.registries) == 0 {
+		return "none open yet (private ones, \"default\" among them, come with tickets in a later version)"
+	}
+	var out []string
+	for _, r := range b.registries {
+		out = append(out, printable(r)+" (public)")
+	}
+	return strings.Join(out, ", ")
+}
+
+// joinLine is the command that makes a second node which shares everything with this one. Empty: this one cannot be dialled.
+func (b banner) joinLine() string {
+	addr := bestAddr(b.addrs)
+	if addr == "" {
+		return ""
+	}
+	regs := b.registries
+	if len(regs) == 0 {
+		regs = []string{"cities"}
+	}
+	line := b.program + " serve --memory"
+	if b.discovery == "none" {
+		line += " --discovery none"
+	}
+	for _, r := range regs {
+		line += " --public " + quoteShell(r)
+	}
+	return line + " --peer " + addr
+}
+
+// bestAddr is the address that most others can dial: not loopback if there is another, TCP before QUIC, IPv4 before IPv6.
+func bestAddr(addrs []string) string {
+	best, score := "", -1
+	for _, a := range addrs {
+		parts := strings.Split(a, "/")
+		if len(parts) < 4 {
+			continue
+		}
+		s := 0
+		if ip := net.ParseIP(parts[2]); ip == nil || !ip.IsLoopback() && !ip.IsLinkLocalUnicast() {
+			s += 4
+		}
+		if parts[3] == "tcp" {
+			s += 2
+		}
+		if parts[1] == "ip4" {
+			s++
+		}
+		if s > score {
+			best, score = a, s
+		}
+	}
+	return best
+}
+
+// quoteShell quotes what a shell would take apart.
+func quoteShell(s string) string {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+,=", r))
+	}) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/minikv/minikv/server/admin"
+)
+
+func newWatch(a *app) *cobra.Command {
+	var p admin.WatchParams
+	c := &cobra.Command{
+		Use: "watch REG", GroupID: "data", Args: takes("REG"),
+		Short: "Print what is there and every change, until interrupted",
+		Long: `Print the present entries, the line "synced", and then every change as it comes, until interrupted (exit code 0).
+Lines are KIND, KEY and VALUE with tabs between, KIND being put, delete or expire. A reader that falls behind
+gets the last state of each key rather than every one. -o json has whole values and who wrote them.`,
+	}
+	c.Flags().StringVar(&p.Prefix, "prefix", "", "only keys that begin with this")
+	c.Flags().BoolVar(&p.UpdatesOnly, "updates-only", false, "leave out what is there already")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cl, err := a.client()
+		if err != nil {
+			return err
+		}
+		live := false
+		for ev, err := range cl.Watch(c.Context(), args[0], p) {
+			if err != nil {
+				if ended(c.Context(), err) {
+					return nil
+				}
+				return err
+			}
+			if err := a.printEvent(ev); err != nil {
+				return err
+			}
+			if live = live || ev.Kind == admin.EventSynced; live {
+				if err := a.stdout.Flush(); err != nil {
+					return outputError(err)
+				}
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+func (a *app) printEvent(ev admin.Event) error {
+	switch {
+	case a.isJSON():
+		return a.json(ev)
+	case ev.Entry == nil:
+		return a.printf("%s\n", ev.Kind)
+	case ev.Kind == admin.EventPut:
+		return a.printf("%s\t%s\t%s\n", ev.Kind, printable(ev.Entry.Key), shortValue(ev.Entry.Value))
+	}
+	return a.printf("%s\t%s\n", ev.Kind, printable(ev.Entry.Key))
+}

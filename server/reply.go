@@ -1,0 +1,95 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/minikv/minikv/server/admin"
+)
+
+// handle turns a handler's error into the answer. Handlers return an error only as long as they have written nothing.
+func (s *Server) handle(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			e := adminError(err, r)
+			s.cfg.Logger.Debug("call failed", "method", r.Method, "path", r.URL.Path, "code", e.Code, "error", e.Message)
+			writeError(w, e)
+		}
+	}
+}
+
+func writeError(w http.ResponseWriter, e *admin.Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(httpStatus(e.Code))
+	_ = json.NewEncoder(w).Encode(e) // the caller has gone; nobody to tell
+}
+
+// reply answers with one JSON document.
+func reply(w http.ResponseWriter, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(b, '\n')) // the caller has gone; nobody to tell
+	return nil
+}
+
+// body reads a request's body of at most max bytes, within a minute.
+func body(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Minute)) // not every writer of a test has one
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, max))
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return nil, admin.Errorf(admin.CodeTooLarge, "more than %d bytes in one call", over.Limit)
+	}
+	if err != nil {
+		return nil, admin.Errorf(admin.CodeBadRequest, "the call broke off: %v", err)
+	}
+	return b, nil
+}
+
+// seat takes one of a limited number of places; the caller gives it back with leave.
+func seat(places chan struct{}, what string) (leave func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	default:
+		return nil, admin.Errorf(admin.CodeBusy, "the node serves %d %s already; try again when one has ended", cap(places), what)
+	}
+}
+
+// lines writes an answer of JSON lines. Writing blocks while the caller does not read: that is the flow control.
+type lines struct {
+	w   http.ResponseWriter
+	rc  *http.ResponseController
+	enc *json.Encoder
+	req *http.Request
+}
+
+// startLines sends the header at once, so that the caller knows that the stream has begun.
+func startLines(w http.ResponseWriter, r *http.Request) *lines {
+	w.Header().Set("Content-Type", "application/jsonl")
+	l := &lines{w: w, rc: http.NewResponseController(w), enc: json.NewEncoder(w), req: r}
+	l.enc.SetEscapeHTML(false)
+	_ = l.flush()
+	return l
+}
+
+// put writes one line into the buffer. An error means that the caller has gone.
+func (l *lines) put(v any) error { return l.enc.Encode(v) }
+
+func (l *lines) flush() error { return l.rc.Flush() }
+
+// end closes the stream with an error's line, unless it is the caller that has gone.
+func (l *lines) end(err error) {
+	if err == nil || (l.req.Context().Err() != nil && !errors.Is(err, errStopping)) {
+		return
+	}
+	_ = l.enc.Encode(struct {
+		Error *admin.Error `json:"error"`
+	}{adminError(err, l.req)})
+}
