@@ -69,6 +69,11 @@ type Config struct {
 	Clock func() time.Time
 }
 
+// online says whether the node is to have a network.
+func (c Config) online() bool {
+	return len(c.Listen) > 0 || len(c.Bootstrap) > 0 || c.Discovery != DiscoveryNone
+}
+
 // validate returns the configuration with defaults filled in, or an error of class ErrInvalid that names the field.
 func (c Config) validate() (Config, error) {
 	if err := checkText("Config.NodeName", c.NodeName, 0, 128); err != nil {

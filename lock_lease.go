@@ -2,8 +2,13 @@ package minikv
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"strings"
 	"time"
+
+	"github.com/minikv/minikv/lwwmap"
+	"github.com/minikv/minikv/replica"
 )
 
 // LockInfo describes a lease as this node knows it.
@@ -13,114 +18,192 @@ type LockInfo struct {
 	Token    Token
 	TTL      time.Duration
 	Since    time.Time // of the claim, by the owner's clock
-	Until    time.Time // when it lapses unless renewed, by this node's clock
+	Until    time.Time // when this node takes it for lapsed unless it is renewed: a margin after its TTL; zero if it is over
 	Renewals uint64
+	Meta     []byte // what the holder said with [Meta]; the caller's
 }
 
-// LockEventKind says what a [LockEvent] tells.
-type LockEventKind uint8
-
-// Kinds of lock events.
-const (
-	LockHeld     LockEventKind = iota + 1 // taken
-	LockRenewed                           // renewed or extended
-	LockReleased                          // unlocked
-	LockExpired                           // lapsed, as this node observed it
-	LockOverlap                           // two claims were live at once; Info has won over Loser
-)
-
-// String is "held", "renewed", "released", "expired" or "overlap".
-func (k LockEventKind) String() string {
-	switch k {
-	case LockHeld:
-		return "held"
-	case LockRenewed:
-		return "renewed"
-	case LockReleased:
-		return "released"
-	case LockExpired:
-		return "expired"
-	case LockOverlap:
-		return "overlap"
-	}
-	return "unknown"
-}
-
-// LockEvent is a change of a lease that [Registry.WatchLocks] delivers.
-type LockEvent struct {
-	Kind    LockEventKind
-	Info    LockInfo
-	Loser   LockInfo      // of LockOverlap
-	Overlap time.Duration // of LockOverlap: for how long both were live, from the later claim on
-}
-
-// Lock waits until it holds a lease on key or ctx ends; then a [*LockedError] that also is the context's error. It waits for news of the lease, without polling. It works
-// offline. A second Lock on the same node waits like any other: the lease belongs to the returned handle. The key need not be present.
+// Lock waits until it holds a lease on key or ctx ends; then the error is a [*LockedError] and the context's error in one. It waits for news of
+// the lease and for its lapse, without polling; waiters on one node are served in the order of their coming. It works offline. A second Lock on the
+// same node waits like any other: the lease belongs to the returned handle. The key need not be present.
 func (r *Registry) Lock(ctx context.Context, key string, opts ...LockOption) (*Lease, error) {
-	return nil, errPending
+	l, err := r.lock(ctx, key, opts)
+	if err != nil {
+		return nil, r.wrap("lock", key, err)
+	}
+	return l, nil
 }
 
-// TryLock is Lock without waiting: a [*LockedError] with owner and remaining time when the key is held.
+func (r *Registry) lock(ctx context.Context, key string, opts []LockOption) (*Lease, error) {
+	o, err := r.checkLock(ctx, key, opts)
+	if err != nil {
+		return nil, err
+	}
+	w, err := r.queueFor(key)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leaveQueue(w)
+	return w.wait(ctx, o)
+}
+
+// TryLock is [Registry.Lock] without waiting: a [*LockedError] with owner and remaining time when the key is held.
 func (r *Registry) TryLock(ctx context.Context, key string, opts ...LockOption) (*Lease, error) {
-	return nil, errPending
+	o, err := r.checkLock(ctx, key, opts)
+	if err == nil {
+		var l *Lease
+		if l, err = r.claim(key, o); err == nil {
+			return l, nil
+		}
+	}
+	return nil, r.wrap("lock", key, err)
 }
 
-// WithLock waits for the lease, runs fn and unlocks, also when fn panics. fn's context ends with a [*LeaseLostError] as its cause
-// when the lease is lost. It returns fn's error, joined by the LeaseLostError where the lease was lost meanwhile.
-func (r *Registry) WithLock(ctx context.Context, key string, fn func(context.Context, *Lease) error, opts ...LockOption) error {
-	return errPending
+func (r *Registry) checkLock(ctx context.Context, key string, opts []LockOption) (lockOptions, error) {
+	o, err := newLockOptions(opts)
+	if err == nil {
+		err = r.checkWrite(ctx, key)
+	}
+	return o, err
 }
 
-// Unlock releases a live lease by its token, whoever holds the handle. [ErrLeaseLost] when the token is not that of the live lease on key.
-func (r *Registry) Unlock(ctx context.Context, key string, t Token) error { return errPending }
+// WithLock waits for the lease, runs fn and unlocks, also when fn panics. fn's context ends with ctx, and with a [*LeaseLostError] as its cause when
+// the lease is lost. It returns fn's error, joined by the LeaseLostError where the lease was lost meanwhile.
+func (r *Registry) WithLock(ctx context.Context, key string, fn func(context.Context, *Lease) error, opts ...LockOption) (err error) {
+	l, err := r.Lock(ctx, key, opts...)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		lost := l.Err()
+		err = errors.Join(err, lost, l.Unlock(context.WithoutCancel(ctx)))
+	}()
+	held, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(l.Context(), func() { cancel(context.Cause(l.Context())) })
+	defer stop()
+	return fn(held, l)
+}
+
+// Unlock releases a live lease by its token, whoever holds the handle, on any node that has heard of it. [ErrLeaseLost] when the token is not that of the live lease on key.
+func (r *Registry) Unlock(ctx context.Context, key string, t Token) error {
+	err := r.checkWrite(ctx, key)
+	if err == nil {
+		err = r.release(key, t)
+	}
+	return r.wrap("unlock", key, err)
+}
+
+func (r *Registry) release(key string, t Token) error {
+	at := r.node.instant()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.checkToken(at, key, t); err != nil {
+		return err
+	}
+	defer r.link.kick()
+	return r.rep.Release(at, key, lwwmap.Token(t))
+}
 
 // LockInfo returns the live lease on key; ok is false when there is none.
 func (r *Registry) LockInfo(ctx context.Context, key string) (info LockInfo, ok bool, err error) {
-	return LockInfo{}, false, errPending
+	if _, err := r.checkRead(ctx, key); err != nil {
+		return LockInfo{}, false, r.wrap("lock info", key, err)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.err != nil {
+		return LockInfo{}, false, r.wrap("lock info", key, r.err)
+	}
+	if p := r.lockOn(key); p != nil {
+		return *p, true, nil
+	}
+	return LockInfo{}, false, nil
 }
 
 // Locks walks the live leases on keys that begin with prefix, by ascending key.
-func (r *Registry) Locks(ctx context.Context, prefix string) iter.Seq2[LockInfo, error] { return nil }
-
-// WatchLocks yields LockHeld for each live lease on keys that begin with prefix, then every later change, until ctx ends; then its
-// error, once. Changes of one key may be merged while the consumer is busy: the last state is always delivered, and every overlap.
-func (r *Registry) WatchLocks(ctx context.Context, prefix string) iter.Seq2[LockEvent, error] {
-	return nil
+func (r *Registry) Locks(ctx context.Context, prefix string) iter.Seq2[LockInfo, error] {
+	return func(yield func(LockInfo, error) bool) {
+		live, err := r.liveLocks(ctx, prefix)
+		if err != nil {
+			yield(LockInfo{}, r.wrap("locks", prefix, err))
+			return
+		}
+		for _, info := range live {
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
 }
 
-// Lease is a held lock. It renews itself every third of its TTL until Unlock, loss, or Close of the node. Safe for concurrent use.
-//
-// Before any side effect outside this registry call [Lease.Check], and pass the [Lease.Token] along where the resource can check it.
-type Lease struct{}
-
-// Key is the locked key.
-func (l *Lease) Key() string { return "" }
-
-// Token is the fencing token.
-func (l *Lease) Token() Token { return Token{} }
-
-// Done is closed when the lease is lost or released.
-func (l *Lease) Done() <-chan struct{} { return nil }
-
-// Err is nil while the lease is held and after Unlock, else a [*LeaseLostError].
-func (l *Lease) Err() error { return nil }
-
-// Context is cancelled when the lease ends. Its cause is the [*LeaseLostError], or context.Canceled after Unlock. It carries no values and no deadline.
-func (l *Lease) Context() context.Context { return nil }
-
-// Until is the time past which the holder must not act without a renewal: a margin before others may take the key.
-func (l *Lease) Until() time.Time { return time.Time{} }
-
-// Check returns nil when the lease is held and has at least minRemaining before Until, else an error of class [ErrLeaseLost]. It does no I/O; call it before a side effect.
-func (l *Lease) Check(minRemaining time.Duration) error { return errPending }
-
-// Put stores the value of the locked key under the lease: [Registry.Put] with [Under].
-func (l *Lease) Put(ctx context.Context, value []byte, opts ...PutOption) (Revision, error) {
-	return Revision{}, errPending
+func (r *Registry) liveLocks(ctx context.Context, prefix string) (live []LockInfo, err error) {
+	if err := checkContext(ctx); err != nil {
+		return nil, err
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.err != nil {
+		return nil, r.err
+	}
+	r.m.Ascend(lwwmap.Lease, prefix, "", func(rec lwwmap.Record) bool {
+		if !strings.HasPrefix(rec.Key(), prefix) {
+			return false
+		}
+		if info := r.lockOn(rec.Key()); info != nil {
+			live = append(live, *info)
+		}
+		return true
+	})
+	return live, nil
 }
 
-// Extend renews the lease now, with another TTL from here on; 0 keeps it. Bounds are those of [TTL]. [ErrLeaseLost] when it is not held any more.
-func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error { return errPending }
+// lockOn returns the live lease on a key, nil if there is none. The registry is locked, for reading at least.
+func (r *Registry) lockOn(key string) *LockInfo {
+	if r.m.Len(lwwmap.Lease) == 0 || r.m.Get(lwwmap.Lease, key).IsZero() {
+		return nil
+	}
+	at := r.node.instant()
+	lease, left, live := r.rep.LeaseOn(at, key)
+	if !live {
+		return nil
+	}
+	info := lockInfo(strings.Clone(key), lease)
+	info.Until = at.Wall.Add(left)
+	return &info
+}
 
-// Unlock releases the lease. Idempotent; nil also when it was lost before, for then there is nothing to release.
-func (l *Lease) Unlock(ctx context.Context) error { return errPending }
+// lockInfo gives a lease record the form that users know, as one that is over.
+func lockInfo(key string, l replica.LeaseInfo) LockInfo {
+	return LockInfo{
+		Key: key, Owner: PeerID(l.Owner), Token: Token(l.Token), TTL: l.TTL,
+		Since: l.Token.Claim().Time(), Renewals: l.Renewals, Meta: append([]byte(nil), l.Meta...),
+	}
+}
+
+// checkToken refuses a token that is not that of the live lease on the key. The registry is locked.
+func (r *Registry) checkToken(at replica.Instant, key string, t Token) error {
+	if r.err != nil {
+		return r.err
+	}
+	info, _, live := r.rep.LeaseOn(at, key)
+	switch {
+	case live && Token(info.Token) == t:
+		return nil
+	case live:
+		return detailf(ErrLeaseLost, "token %s is not that of the lease on the key; %s holds it under %s", t, info.Owner, Token(info.Token))
+	}
+	return detailf(ErrLeaseLost, "no live lease on the key is known here, so token %s holds nothing", t)
+}
+
+// fence returns the token that a write is to carry, after a check that it is good for the key; zero without a lease. The registry is locked.
+func (r *Registry) fence(at replica.Instant, key string, o *writeOptions) (lwwmap.Token, error) {
+	switch {
+	case o.lease != nil:
+		t, err := o.lease.fence(r, key)
+		return lwwmap.Token(t), err
+	case !o.token.IsZero():
+		return lwwmap.Token(o.token), r.checkToken(at, key, o.token)
+	}
+	return lwwmap.Token{}, nil
+}

@@ -1,33 +1,125 @@
 package minikv
 
-import "time"
+import (
+	"context"
+	"time"
 
-// Metrics are figures of a registry, or of a node: then the sums over its registries. Counters count from Open.
+	"github.com/minikv/minikv/lwwmap"
+)
+
+// Metrics are figures of a registry, or of a node: then the sums over its open registries. Counters count from when the registry was opened.
 type Metrics struct {
-	Keys, Tombstones, Leases int64 // held now; expired keys count until their space is reclaimed
-	Bytes                    int64 // keys and values held, without structure
+	Keys, Tombstones, Leases int64 // held now; expired keys count until their space is reclaimed, leases also when they are over
+	Bytes                    int64 // of keys, values and their headers, without indexes
 
 	Puts, Deletes uint64 // local writes; Expire and Persist count as puts
 	Merged        uint64 // entries of others that were stored
-	Expired       uint64 // entries whose expiry came here
-	Collected     uint64 // tombstones forgotten
+	Expired       uint64 // entries whose expiry came
+	Collected     uint64 // tombstones and old leases forgotten
 	Refused       uint64 // entries and messages refused: clock skew, limits, damage
+	RefusedSkew   uint64 // of these, entries with a stamp too far ahead
 	Dropped       uint64 // entries removed because a peer knew that they were deleted
 	LateWrites    uint64 // entries kept although they may be older than a collected delete
 
-	GossipOut, GossipIn        uint64 // messages
-	Syncs, SyncsFailed         uint64 // exchanges completed and verified, and those that were not
-	SyncBytesOut, SyncBytesIn  int64
-	LastSync                   time.Time     // zero: none
-	PeersConnected             int           // of the node; of a registry: those that joined it
-	ClockSkewMax               time.Duration // largest distance of a connected peer's clock from this one's
-	LeasesHeld, LeasesLost     uint64        // taken on this node, and how many of them were lost
-	OverlapsSeen               uint64        // pairs of leases on one key found to have been live at once
-	WatchesActive, WatchesKeys int           // open watches, and changes waiting in them
+	GossipOut, GossipIn, GossipLost uint64    // messages sent, received, and lost at this node because a queue was full
+	Syncs, SyncsFailed              uint64    // exchanges completed and verified, and those that were not
+	SyncBytesOut, SyncBytesIn       int64     // in exchanges
+	LastSync                        time.Time // zero: none
+
+	PeersConnected int           // to the node; of a registry: those that joined it
+	ClockSkewMax   time.Duration // largest distance of a peer's clock from this one's, as last seen, either way
+
+	LeasesHeld, LeasesLost uint64 // taken on this node, and how many of them were lost
+	OverlapsSeen           uint64 // pairs of claims found to have been live at once
+	Watches                int    // open
+	WatchBacklog           int    // changes that wait in them
 }
 
-// Metrics returns the sums over the open registries. It may take some microseconds for each.
-func (n *Node) Metrics() Metrics { return Metrics{} }
+// counts is what a registry counts itself. Guarded by its lock.
+type counts struct {
+	puts, deletes, gossipIn, refused, leasesHeld, leasesLost, overlaps uint64
+	syncBytesIn, syncBytesOut                                          int64
+	lastSync                                                           time.Time
+}
 
-// Metrics returns the figures of the registry.
-func (r *Registry) Metrics() Metrics { return Metrics{} }
+// Metrics returns the sums over the open registries; zero after Close.
+func (n *Node) Metrics() Metrics {
+	var sum Metrics
+	open, err := n.open(context.Background())
+	if err != nil {
+		return sum
+	}
+	for _, r := range open {
+		sum.add(r.Metrics())
+	}
+	sum.PeersConnected = 0
+	if n.host != nil {
+		sum.PeersConnected = len(n.host.Peers())
+	}
+	return sum
+}
+
+// Metrics returns the figures of the registry; zero after Close.
+func (r *Registry) Metrics() Metrics {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.err != nil {
+		return Metrics{}
+	}
+	s, c := r.rep.Stats(), &r.counts
+	m := Metrics{
+		Keys: int64(r.m.Len(lwwmap.Data)), Tombstones: int64(r.m.Tombstones()), Leases: int64(r.m.Len(lwwmap.Lease)), Bytes: r.m.Bytes(),
+		Puts: c.puts, Deletes: c.deletes,
+		Merged: s.Merged, Expired: s.Expired, Collected: s.Collected, Dropped: s.Dropped, LateWrites: s.Late,
+		Refused:     c.refused + s.Refused.Skew + s.Refused.Bounds + s.Refused.Forged + s.Refused.Malformed,
+		RefusedSkew: s.Refused.Skew,
+		GossipOut:   s.Sent, GossipIn: c.gossipIn,
+		Syncs: s.Sessions.Equal + s.Sessions.Merged, SyncsFailed: s.Sessions.Unverified + s.Sessions.Failed,
+		SyncBytesOut: c.syncBytesOut, SyncBytesIn: c.syncBytesIn, LastSync: c.lastSync,
+		LeasesHeld: c.leasesHeld, LeasesLost: c.leasesLost, OverlapsSeen: c.overlaps,
+		Watches: len(r.watches) + len(r.locks.watches),
+	}
+	for _, w := range r.watches {
+		m.WatchBacklog += w.backlog()
+	}
+	for _, p := range r.peers {
+		m.ClockSkewMax = max(m.ClockSkewMax, p.skew.Abs())
+	}
+	if r.link != nil {
+		m.PeersConnected = len(r.link.topic.Peers())
+		m.GossipLost = r.link.topic.Stats().Dropped
+	}
+	return m
+}
+
+func (m *Metrics) add(o Metrics) {
+	m.Keys += o.Keys
+	m.Tombstones += o.Tombstones
+	m.Leases += o.Leases
+	m.Bytes += o.Bytes
+	m.Puts += o.Puts
+	m.Deletes += o.Deletes
+	m.Merged += o.Merged
+	m.Expired += o.Expired
+	m.Collected += o.Collected
+	m.Refused += o.Refused
+	m.RefusedSkew += o.RefusedSkew
+	m.Dropped += o.Dropped
+	m.LateWrites += o.LateWrites
+	m.GossipOut += o.GossipOut
+	m.GossipIn += o.GossipIn
+	m.GossipLost += o.GossipLost
+	m.Syncs += o.Syncs
+	m.SyncsFailed += o.SyncsFailed
+	m.SyncBytesOut += o.SyncBytesOut
+	m.SyncBytesIn += o.SyncBytesIn
+	if o.LastSync.After(m.LastSync) {
+		m.LastSync = o.LastSync
+	}
+	m.ClockSkewMax = max(m.ClockSkewMax, o.ClockSkewMax)
+	m.LeasesHeld += o.LeasesHeld
+	m.LeasesLost += o.LeasesLost
+	m.OverlapsSeen += o.OverlapsSeen
+	m.Watches += o.Watches
+	m.WatchBacklog += o.WatchBacklog
+}

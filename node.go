@@ -2,56 +2,224 @@ package minikv
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/p2p"
+	"github.com/minikv/minikv/replica"
 )
 
 // Node is one member of the mesh: an identity, its registries, and its connections. Use [Open]; the zero value is not usable.
 // Safe for concurrent use.
 type Node struct {
-	cfg Config
+	cfg   Config
+	id    PeerID
+	clock *hlc.Clock
+	start time.Time // of the monotonic clock
+	host  *p2p.Host // nil: offline
+
+	mu         sync.RWMutex
+	closed     bool
+	registries map[string]*Registry
+	topics     map[string]*Registry // the same, by topic
+	closing    sync.Once
+	closeErr   error
 }
 
-// Open starts a node. dir has to be "" in this version, which keeps everything in memory; anything else is [ErrNotDurable]. Open listens
-// but never waits for a peer. ctx bounds Open alone, not the life of the node: that ends with [Node.Close].
+// Open starts a node. dir has to be "" in this version, which keeps everything in memory; anything else is [ErrNotDurable]. Open
+// listens but never waits for a peer. ctx bounds Open alone, not the life of the node: that ends with [Node.Close].
 func Open(ctx context.Context, dir string, cfg Config) (*Node, error) {
-	if ctx == nil {
-		return nil, &Error{Op: "open", Err: errNilContext}
-	}
-	if dir != "" {
-		return nil, &Error{Op: "open", Err: ErrNotDurable}
-	}
-	cfg, err := cfg.validate()
+	n, err := open(ctx, dir, cfg)
 	if err != nil {
 		return nil, &Error{Op: "open", Err: err}
 	}
-	return &Node{cfg: cfg}, nil
+	return n, nil
 }
 
-// Close ends the node: it stops every watch and lease with [ErrClosed], cuts the connections, and returns when all its goroutines
-// have ended. What peers have not got yet is lost with a node in memory. Calling it again returns nil.
-func (n *Node) Close() error { return errPending }
+func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
+	if err := checkContext(ctx); err != nil {
+		return nil, err
+	}
+	if dir != "" {
+		return nil, ErrNotDurable
+	}
+	cfg, err := cfg.validate()
+	if err != nil {
+		return nil, err
+	}
+	key, id, err := cfg.identity()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, id: id, start: time.Now(),
+		clock:      hlc.NewClock(hlc.Config{MaxSkew: cfg.MaxClockSkew}),
+		registries: map[string]*Registry{},
+		topics:     map[string]*Registry{},
+	}
+	if cfg.online() {
+		if err := n.connect(ctx, key); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// Close ends the node: it stops every watch and lease with [ErrClosed], cuts the connections, and returns when all its goroutines have
+// ended. Leases that were not unlocked lapse on the other nodes when their time is over. What peers have not got yet is lost with a node in memory. Calling it again returns the same.
+func (n *Node) Close() error {
+	n.closing.Do(func() {
+		n.mu.Lock()
+		n.closed = true
+		open := make([]*Registry, 0, len(n.registries))
+		for _, r := range n.registries {
+			open = append(open, r)
+		}
+		clear(n.registries)
+		clear(n.topics)
+		n.mu.Unlock()
+		var errs []error
+		for _, r := range open {
+			errs = append(errs, r.close())
+		}
+		if n.host != nil {
+			errs = append(errs, n.host.Close())
+		}
+		if err := errors.Join(errs...); err != nil {
+			n.closeErr = &Error{Op: "close", Err: err}
+		}
+	})
+	return n.closeErr
+}
 
 // ID is the node's identity.
-func (n *Node) ID() PeerID { return "" }
+func (n *Node) ID() PeerID { return n.id }
 
 // Name is Config.NodeName.
 func (n *Node) Name() string { return n.cfg.NodeName }
 
 // Addrs holds the multiaddrs under which others can dial the node, each ending in /p2p/<ID>. Empty when it does not listen.
-func (n *Node) Addrs() []string { return nil }
+func (n *Node) Addrs() []string {
+	if n.host == nil {
+		return nil
+	}
+	return n.host.Addrs()
+}
 
-// Registry opens the registry of that name, or creates it: a registry exists wherever a node opens it. The name has 1 to 255 bytes of
-// printable UTF-8. Opening one again returns the same *Registry; options given then have to be those of the first
-// time, else [ErrInvalid]. Without [Public] it is [ErrPrivate] in this version. It does not wait for peers, see [Node.WaitSynced].
+// Registry opens the registry of that name, or creates it: a registry exists wherever a node opens it. The name has 1 to 255 bytes
+// of printable UTF-8. Opening one again returns the same *Registry; options given then have to be those of the first time,
+// else [ErrInvalid]. Without [Public] the first time is [ErrPrivate] in this version. It does not wait for peers, see [Node.WaitSynced].
 func (n *Node) Registry(ctx context.Context, name string, opts ...RegistryOption) (*Registry, error) {
-	return nil, errPending
+	r, err := n.registry(ctx, name, opts)
+	if err != nil {
+		return nil, &Error{Op: "registry", Registry: name, Err: err}
+	}
+	return r, nil
+}
+
+func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption) (*Registry, error) {
+	if err := checkContext(ctx); err != nil {
+		return nil, err
+	}
+	o, err := newRegistryOptions(name, opts)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, ErrClosed
+	}
+	if r := n.registries[name]; r != nil {
+		if o.contradicts(r.opts) {
+			return nil, detailf(ErrInvalid, "the registry is open with other options; give the same, or none to take it as it is")
+		}
+		return r, nil
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r, err := n.newRegistry(name, o)
+	if err != nil {
+		return nil, err
+	}
+	n.registries[name], n.topics[topicOf(name)] = r, r
+	return r, nil
 }
 
 // Registries walks the names of the open registries in ascending order.
 func (n *Node) Registries(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {}
+	return func(yield func(string, error) bool) {
+		open, err := n.open(ctx)
+		if err != nil {
+			yield("", &Error{Op: "registries", Err: err})
+			return
+		}
+		for _, r := range open {
+			if !yield(r.name, nil) {
+				return
+			}
+		}
+	}
 }
 
-// DropRegistry closes the registry on this node and forgets its entries here; its watches and leases end with [ErrClosed]. Peers keep theirs, and opening it again gets it
-// back from them. [ErrNotFound] when it is not open.
-func (n *Node) DropRegistry(ctx context.Context, name string) error { return errPending }
+// open returns the open registries in the order of their names.
+func (n *Node) open(ctx context.Context) ([]*Registry, error) {
+	if err := checkContext(ctx); err != nil {
+		return nil, err
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if n.closed {
+		return nil, ErrClosed
+	}
+	open := make([]*Registry, 0, len(n.registries))
+	for _, r := range n.registries {
+		open = append(open, r)
+	}
+	slices.SortFunc(open, func(a, b *Registry) int {
+		if a.name < b.name {
+			return -1
+		}
+		return 1
+	})
+	return open, nil
+}
+
+// DropRegistry closes the registry on this node and forgets its entries here; its watches and leases end with [ErrClosed]. Peers
+// keep theirs, and opening it again gets it back from them. [ErrNotFound] when it is not open.
+func (n *Node) DropRegistry(ctx context.Context, name string) error {
+	err := checkContext(ctx)
+	if err == nil {
+		err = n.drop(name)
+	}
+	if err != nil {
+		return &Error{Op: "drop", Registry: name, Err: err}
+	}
+	return nil
+}
+
+func (n *Node) drop(name string) error {
+	n.mu.Lock()
+	r := n.registries[name]
+	delete(n.registries, name)
+	delete(n.topics, topicOf(name))
+	closed := n.closed
+	n.mu.Unlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case r == nil:
+		return detailf(ErrNotFound, "no registry of that name is open")
+	}
+	return r.close()
+}
+
+// instant is the present by both clocks.
+func (n *Node) instant() replica.Instant {
+	return replica.Instant{Wall: n.cfg.Clock(), Mono: time.Since(n.start)}
+}

@@ -15,27 +15,88 @@ type (
 	}
 	// WatchOption is for [Registry.Watch]: [UpdatesOnly], [After].
 	WatchOption interface{ applyWatch(*watchOptions) error }
-	// LockOption is for [Registry.Lock] and the like: [TTL], [NoRenew], [StopWhenIsolated].
+	// LockOption is for [Registry.Lock] and the like: [TTL], [NoRenew], [StopWhenIsolated], [Meta].
 	LockOption interface{ applyLock(*lockOptions) error }
 )
 
 type registryOptions struct {
 	public     bool
 	readOnly   bool
-	defaultTTL time.Duration
+	defaultTTL time.Duration // zero: none
+}
+
+// newRegistryOptions checks a registry's name and gathers its options.
+func newRegistryOptions(name string, opts []RegistryOption) (o registryOptions, err error) {
+	if err := checkText("the registry's name", name, 1, maxRegistryName); err != nil {
+		return o, err
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			return o, errNilOption
+		}
+		if err := opt.applyRegistry(&o); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+const maxRegistryName = 255 // bytes
+
+// check refuses what this version cannot open.
+func (o registryOptions) check() error {
+	if !o.public {
+		return ErrPrivate
+	}
+	return nil
+}
+
+// contradicts says whether opening an open registry with these options asks for something else. What is not given is not asked for.
+func (o registryOptions) contradicts(open registryOptions) bool {
+	return o.readOnly && !open.readOnly || o.defaultTTL != 0 && o.defaultTTL != open.defaultTTL
 }
 
 type writeOptions struct {
-	lease *Lease
-	token Token
+	lease *Lease // nil: none, or only the token is known
+	token Token  // zero: not under a lease
+}
+
+func newWriteOptions(opts []WriteOption) (o writeOptions, err error) {
+	for _, opt := range opts {
+		if opt == nil {
+			return o, errNilOption
+		}
+		if err := opt.applyWrite(&o); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
 
 type putOptions struct {
 	writeOptions
-	ttl     time.Duration
+	ttl     time.Duration // zero: not given
 	keepTTL bool
 	persist bool
-	locked  *lockedOption
+	locked  *lockedOption // nil: not wanted
+}
+
+func newPutOptions(opts []PutOption) (o putOptions, err error) {
+	for _, opt := range opts {
+		if opt == nil {
+			return o, errNilOption
+		}
+		if err := opt.applyPut(&o); err != nil {
+			return o, err
+		}
+	}
+	if o.keepTTL && o.ttl != 0 {
+		return o, detailf(ErrInvalid, "both TTL and KeepTTL; give one")
+	}
+	if o.locked != nil && (o.lease != nil || !o.token.IsZero()) {
+		return o, detailf(ErrInvalid, "both Locked and Under; a put under a lease needs no second one")
+	}
+	return o, nil
 }
 
 type watchOptions struct {
@@ -43,11 +104,42 @@ type watchOptions struct {
 	after       Position
 }
 
+func newWatchOptions(opts []WatchOption) (o watchOptions, err error) {
+	for _, opt := range opts {
+		if opt == nil {
+			return o, errNilOption
+		}
+		if err := opt.applyWatch(&o); err != nil {
+			return o, err
+		}
+	}
+	if o.updatesOnly && !o.after.IsZero() {
+		return o, detailf(ErrInvalid, "both UpdatesOnly and After; After alone leaves out what was delivered")
+	}
+	return o, nil
+}
+
 type lockOptions struct {
 	ttl              time.Duration
 	noRenew          bool
 	stopWhenIsolated bool
+	meta             []byte
 }
+
+func newLockOptions(opts []LockOption) (lockOptions, error) {
+	o := lockOptions{ttl: DefaultLeaseTTL}
+	for _, opt := range opts {
+		if opt == nil {
+			return o, errNilOption
+		}
+		if err := opt.applyLock(&o); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+var errNilOption = detailf(ErrInvalid, "an option is nil")
 
 // Bounds of a TTL.
 const (
@@ -133,7 +225,7 @@ func (u under) applyWrite(o *writeOptions) error {
 	if u.l == nil {
 		return detailf(ErrInvalid, "Under(nil); pass the lease that Lock returned")
 	}
-	o.lease, o.token = u.l, u.l.Token()
+	o.lease, o.token = u.l, Token{}
 	return nil
 }
 
@@ -148,7 +240,7 @@ func (t underToken) applyWrite(o *writeOptions) error {
 	if Token(t).IsZero() {
 		return detailf(ErrInvalid, "UnderToken of a zero token")
 	}
-	o.token = Token(t)
+	o.lease, o.token = nil, Token(t)
 	return nil
 }
 
@@ -199,3 +291,18 @@ func StopWhenIsolated() LockOption { return stopWhenIsolated{} }
 type stopWhenIsolated struct{}
 
 func (stopWhenIsolated) applyLock(o *lockOptions) error { o.stopWhenIsolated = true; return nil }
+
+// Meta is up to 1,024 bytes that others find in [LockInfo], such as who holds the lease and why. They are copied.
+func Meta(b []byte) LockOption { return meta(b) }
+
+type meta []byte
+
+func (m meta) applyLock(o *lockOptions) error {
+	if len(m) > maxMeta {
+		return detailf(ErrTooLarge, "Meta of %d bytes; it can have %d", len(m), maxMeta)
+	}
+	o.meta = append([]byte(nil), m...)
+	return nil
+}
+
+const maxMeta = 1024

@@ -2,74 +2,225 @@ package minikv
 
 import (
 	"context"
-	"iter"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/lwwmap"
+	"github.com/minikv/minikv/replica"
 )
 
 // Registry is a named map, held in full by every node that opens it; like a bucket. Use [Node.Registry]. Safe for concurrent use.
 //
-// Keys are any bytes, 1 to 1,024 of them, ordered bytewise. Operations return [ErrKeyInvalid] for others, [ErrClosed] after Close, and the
-// context's error if it has ended before they begin; writes also [ErrReadOnly] where the registry was opened so, and [ErrLocked]
-// while someone else holds a lease on the key. No operation but Lock and Watch waits for anything but memory.
+// Keys are any bytes, 1 to 1,024 of them, ordered bytewise. Operations return [ErrKeyInvalid] for others, [ErrClosed] after Close,
+// and the context's error if it has ended before they begin; writes also [ErrReadOnly] where the registry was opened so, and
+// [ErrLocked] while someone else holds a lease on the key. No operation but Lock, Watch and those on peers waits for anything
+// but memory.
 type Registry struct {
 	name string
+	node *Node
+	opts registryOptions
+
+	mu      sync.RWMutex // guards what follows, and every call of rep
+	err     error        // why nothing works any more: closed, or never opened
+	rep     *replica.Replica
+	m       *lwwmap.Map // rep's
+	writers map[crdt.Actor]PeerID
+	watches []*watch
+	locks   lockTable
+	peers   map[PeerID]*peerRecord
+	counts  counts
+
+	nextTick   time.Duration // monotonic
+	tickSooner chan struct{} // capacity 1
+	syncNews   chan struct{} // closed, and made anew, when a peer has been synced with
+
+	link   *link // nil: offline
+	done   <-chan struct{}
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // all but exchanges
+}
+
+// brokenRegistry is one that could not be opened: all it does is return the reason.
+func brokenRegistry(n *Node, name string, err error) *Registry {
+	if outer := (*Error)(nil); errors.As(err, &outer) {
+		err = outer.Err
+	}
+	return &Registry{name: name, node: n, err: err}
 }
 
 // Name is the name it was opened by.
 func (r *Registry) Name() string { return r.name }
 
 // Node is the node it was opened on.
-func (r *Registry) Node() *Node { return nil }
+func (r *Registry) Node() *Node { return r.node }
 
 // Get returns the entry of a key. [ErrNotFound] when it is absent, deleted or expired. The entry is the caller's, Value included.
-func (r *Registry) Get(ctx context.Context, key string) (Entry, error) { return Entry{}, errPending }
+func (r *Registry) Get(ctx context.Context, key string) (Entry, error) {
+	rec, err := r.checkRead(ctx, key)
+	if err != nil {
+		return Entry{}, r.wrap("get", key, err)
+	}
+	r.mu.RLock()
+	if rec, err = r.present(key); err != nil {
+		r.mu.RUnlock()
+		return Entry{}, r.wrap("get", key, err)
+	}
+	e := Entry{Key: key, Writer: r.writers[rec.Dot().Actor], Lock: r.lockOn(key)}
+	r.mu.RUnlock()
+	fillEntry(&e, rec)
+	return e, nil
+}
 
 // Has reports whether the key is present.
-func (r *Registry) Has(ctx context.Context, key string) (bool, error) { return false, errPending }
-
-// Put stores value under key, over whatever is there, and returns the write's revision. The value is copied; nil is stored as empty. An earlier expiry is gone
-// unless [KeepTTL]: without it, [TTL] or [Persist] the registry's default applies. [ErrTooLarge] when the value is over Config.MaxValueLen.
-func (r *Registry) Put(ctx context.Context, key string, value []byte, opts ...PutOption) (Revision, error) {
-	return Revision{}, errPending
+func (r *Registry) Has(ctx context.Context, key string) (bool, error) {
+	_, err := r.checkRead(ctx, key)
+	if err == nil {
+		r.mu.RLock()
+		_, err = r.present(key)
+		r.mu.RUnlock()
+	}
+	if err == ErrNotFound {
+		return false, nil
+	}
+	return err == nil, r.wrap("has", key, err)
 }
 
-// Delete removes the key. When it is absent it does nothing and returns nil.
-func (r *Registry) Delete(ctx context.Context, key string, opts ...WriteOption) error {
-	return errPending
-}
-
-// TTL returns how long the key still has, rounded up to whole milliseconds; ok is false when it has no expiry. [ErrNotFound] when absent.
+// TTL returns how long the key still has, rounded up to whole milliseconds; ok is false when it has no expiry. [ErrNotFound] when
+// absent.
 func (r *Registry) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool, err error) {
-	return 0, false, errPending
+	rec, err := r.checkRead(ctx, key)
+	if err != nil {
+		return 0, false, r.wrap("ttl", key, err)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if rec, err = r.present(key); err != nil {
+		return 0, false, r.wrap("ttl", key, err)
+	}
+	if rec.Expires().IsZero() {
+		return 0, false, nil
+	}
+	left := rec.Expires().Sub(r.now())
+	return max(left, time.Millisecond), true, nil
 }
 
-// Expire makes a present key expire after ttl from now: it writes the same value again. [ErrNotFound] when absent. ttl has to be more than zero, see [TTL]; use
-// Delete to remove the key now.
-func (r *Registry) Expire(ctx context.Context, key string, ttl time.Duration, opts ...WriteOption) error {
-	return errPending
+// Len counts the present keys.
+func (r *Registry) Len(ctx context.Context) (int, error) {
+	if err := checkContext(ctx); err != nil {
+		return 0, r.wrap("len", "", err)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.err != nil {
+		return 0, r.wrap("len", "", r.err)
+	}
+	n := r.m.Len(lwwmap.Data)
+	now := r.now()
+	if next := r.m.NextExpiry(); next.IsZero() || next > now {
+		return n, nil
+	}
+	n = 0 // rare: some have expired and not been reclaimed yet
+	r.m.Ascend(lwwmap.Data, "", "", func(rec lwwmap.Record) bool {
+		if !rec.Dead(now) {
+			n++
+		}
+		return true
+	})
+	return n, nil
 }
 
-// Persist drops the expiry of a present key: it writes the same value again. [ErrNotFound] when absent, nil and nothing written when it has no expiry.
-func (r *Registry) Persist(ctx context.Context, key string, opts ...WriteOption) error {
-	return errPending
+// Root is the digest of the registry's content: what it holds now, leases included, tombstones left out. Equal on two nodes when their
+// maps are equal and, up to the chance of a 128-bit hash, only then. Zero for an empty or closed registry.
+func (r *Registry) Root() Digest {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.err != nil {
+		return Digest{}
+	}
+	return Digest(r.m.RootAt(r.now()))
 }
 
-// Len counts the present keys. It takes time in proportion to them only where entries have an expiry.
-func (r *Registry) Len(ctx context.Context) (int, error) { return 0, errPending }
+// checkRead checks what needs no lock. Its record is always the zero one.
+func (r *Registry) checkRead(ctx context.Context, key string) (rec lwwmap.Record, err error) {
+	if err := checkContext(ctx); err != nil {
+		return rec, err
+	}
+	return rec, r.checkKey(key)
+}
 
-// Root is the digest of the registry's content: what it holds, tombstones left out, leases included. Equal on two nodes when their maps are equal, and up to the
-// chance of a 128-bit hash only then. Entries that have expired count until their space is reclaimed.
-func (r *Registry) Root() Digest { return Digest{} }
+func (r *Registry) checkKey(key string) error {
+	if max := r.node.cfg.MaxKeyLen; len(key) == 0 || len(key) > max {
+		return detailf(ErrKeyInvalid, "the key has %d bytes; it can have 1 to %d", len(key), max)
+	}
+	return nil
+}
 
-// All walks all entries by ascending key as they were at one moment, the start of the walk. Writers do not wait for it, and the body may write.
-// An error, once, ends the walk: [ErrClosed] or the context's.
-func (r *Registry) All(ctx context.Context) iter.Seq2[Entry, error] { return nil }
+// present returns the record of a key that is there, or ErrNotFound. The registry is locked, for reading at least.
+func (r *Registry) present(key string) (lwwmap.Record, error) {
+	if r.err != nil {
+		return lwwmap.Record{}, r.err
+	}
+	rec := r.m.Get(lwwmap.Data, key)
+	if rec.IsZero() || rec.Deleted() || r.isExpired(rec) {
+		return lwwmap.Record{}, ErrNotFound
+	}
+	return rec, nil
+}
 
-// Prefix is All for the keys that begin with prefix.
-func (r *Registry) Prefix(ctx context.Context, prefix string) iter.Seq2[Entry, error] { return nil }
+// isExpired spares records without an expiry the look at the clock.
+func (r *Registry) isExpired(rec lwwmap.Record) bool {
+	at := rec.Expires()
+	return at != 0 && at <= r.now()
+}
 
-// Range is All for the keys from <= key < to. An empty to is no bound.
-func (r *Registry) Range(ctx context.Context, from, to string) iter.Seq2[Entry, error] { return nil }
+// fillEntry adds what the record itself tells. It needs no lock: records do not change.
+func fillEntry(e *Entry, rec lwwmap.Record) {
+	e.Rev = Revision{rec.Stamp()}
+	if !rec.Deleted() {
+		e.Value = append(make([]byte, 0, len(rec.Value())), rec.Value()...)
+	}
+	if at := rec.Expires(); at != 0 {
+		e.Expires = expiryTime(at)
+	}
+}
 
-// Keys is Prefix for keys alone, without copying values.
-func (r *Registry) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] { return nil }
+// decorate makes the entry of a record, which may be held no more.
+func (r *Registry) decorate(rec lwwmap.Record) Entry {
+	e := Entry{Key: strings.Clone(rec.Key())}
+	r.mu.RLock()
+	e.Writer = r.writers[rec.Dot().Actor]
+	if r.err == nil {
+		e.Lock = r.lockOn(e.Key)
+	}
+	r.mu.RUnlock()
+	fillEntry(&e, rec)
+	return e
+}
+
+// actorOf is the actor that an origin record speaks of.
+func actorOf(rec lwwmap.Record) crdt.Actor { return crdt.Actor(binary.BigEndian.Uint64([]byte(rec.Key()))) }
+
+// wrap makes a user's error of err; nil stays nil.
+func (r *Registry) wrap(op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: op, Registry: r.name, Key: key, Err: translate(err)}
+}
+
+// translate gives the replica's refusals the names that users know.
+func translate(err error) error {
+	var locked *replica.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return &LockedError{Owner: PeerID(locked.Lease.Owner), Token: Token(locked.Lease.Token), Remaining: max(locked.Remaining, 0)}
+	case errors.Is(err, replica.ErrLeaseLost):
+		return fmt.Errorf("%w: %w", ErrLeaseLost, err)
+	}
+	return err
+}

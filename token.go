@@ -15,6 +15,9 @@ func (t Token) Compare(u Token) int { return bytes.Compare(t[:], u[:]) }
 // IsZero reports whether t is the zero token, which no lease has.
 func (t Token) IsZero() bool { return t == Token{} }
 
+// claim is what all tokens of one claim have in common: all but the epoch, which grows with renewals on later days.
+func (t Token) claim() [16]byte { return [16]byte(t[8:]) }
+
 // String has 48 lower-case hex digits and sorts like the tokens.
 func (t Token) String() string { return hex.EncodeToString(t[:]) }
 

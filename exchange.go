@@ -1,0 +1,175 @@
+package minikv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/minikv/minikv/p2p"
+	"github.com/minikv/minikv/replica"
+)
+
+const (
+	// exchangeLimit ends an exchange that goes on and on; what arrived is kept, and the next one goes on from there.
+	exchangeLimit = 10 * time.Minute
+	// partingLimit is how long this side waits for the peer's end once all has been said.
+	partingLimit = 5 * time.Second
+)
+
+// dial opens an exchange with a peer and lets it run.
+func (l *link) dial(ctx context.Context, peer string) {
+	if !l.begin() {
+		return
+	}
+	go func() {
+		defer l.end()
+		_, err := l.exchange(ctx, PeerID(peer))
+		if err != nil && ctx.Err() == nil {
+			l.r.node.cfg.Logger.Info("an exchange failed; it will be tried again", "registry", l.r.name, "peer", peer, "err", err)
+		}
+	}()
+}
+
+// exchange opens an exchange with a peer and runs it to its end.
+func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
+	began := time.Now()
+	at := l.r.node.instant()
+	l.r.mu.Lock()
+	session := l.r.rep.Dial(at, string(peer))
+	l.r.mu.Unlock()
+	stream, err := l.r.node.host.Open(ctx, string(peer), syncProtocol)
+	if err != nil {
+		session.Abort(at, err)
+		if errors.Is(err, p2p.ErrNotConnected) {
+			return SyncStats{}, ErrNoPeer
+		}
+		return SyncStats{}, err
+	}
+	defer stream.Close()
+	x := &exchange{l: l, stream: stream, session: session, peer: peer, work: make(chan struct{}, 1)}
+	return x.run(ctx, began)
+}
+
+// answer runs an exchange that a peer has opened with a hello.
+func (l *link) answer(stream *p2p.Stream, hello *replica.Hello) {
+	began := time.Now()
+	at := l.r.node.instant()
+	l.r.mu.Lock()
+	session := l.r.rep.Accept(at, stream.Peer())
+	l.r.mu.Unlock()
+	x := &exchange{l: l, stream: stream, session: session, peer: PeerID(stream.Peer()), work: make(chan struct{}, 1)}
+	x.handle(hello)
+	if _, err := x.run(context.Background(), began); err != nil {
+		l.r.node.cfg.Logger.Info("an exchange that a peer opened failed", "registry", l.r.name, "peer", x.peer, "err", err)
+	}
+}
+
+// exchange is one run of anti-entropy over a stream: one goroutine reads, one writes. Frames are decoded and encoded outside the registry's lock, and
+// the session holds that for short spells.
+type exchange struct {
+	l       *link
+	stream  *p2p.Stream
+	session *replica.Session
+	peer    PeerID
+	work    chan struct{} // capacity 1: there may be something to send
+}
+
+func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) {
+	defer context.AfterFunc(ctx, x.stream.Reset)()
+	x.l.track(x.stream)
+	defer x.l.untrack(x.stream)
+	x.stream.SetDeadline(began.Add(exchangeLimit))
+	read := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() { x.write(read) })
+	x.read()
+	close(read)
+	writer.Wait()
+	return x.result(began)
+}
+
+// read takes in frames until the session is over, and then waits for the peer's end, so that neither side cuts off the other's last words.
+func (x *exchange) read() {
+	for {
+		data, err := x.stream.ReadFrame(frameLimit)
+		if err != nil {
+			x.session.Abort(x.l.r.node.instant(), fmt.Errorf("reading from the peer: %w", err))
+			return
+		}
+		if x.isOver() {
+			continue
+		}
+		frame, err := replica.DecodeFrame(data)
+		if err != nil {
+			x.l.r.countRefused(x.peer)
+			x.session.Abort(x.l.r.node.instant(), err)
+			x.stream.Reset()
+			return
+		}
+		x.handle(frame)
+		if x.isOver() {
+			x.stream.SetDeadline(time.Now().Add(partingLimit))
+		}
+	}
+}
+
+func (x *exchange) handle(frame replica.Frame) {
+	at := x.l.r.node.instant()
+	if hello, ok := frame.(*replica.Hello); ok {
+		x.l.r.noteSkew(x.peer, hello.Clock, at)
+	}
+	_ = x.session.Handle(at, frame) // the session keeps its error
+	rouse(x.work)
+}
+
+// write sends what the session has to say until it is over.
+func (x *exchange) write(read <-chan struct{}) {
+	var buf []byte
+	for ended := false; ; {
+		for {
+			frame, ok := x.session.Next(x.l.r.node.instant())
+			if !ok {
+				break
+			}
+			var err error
+			if buf, err = replica.EncodeFrame(buf[:0], frame); err == nil {
+				err = x.stream.WriteFrame(buf)
+			}
+			if err != nil {
+				x.session.Abort(x.l.r.node.instant(), fmt.Errorf("writing to the peer: %w", err))
+				x.stream.Reset()
+				return
+			}
+		}
+		if ended || x.isOver() {
+			x.stream.SetDeadline(time.Now().Add(partingLimit))
+			_ = x.stream.CloseWrite()
+			return
+		}
+		select {
+		case <-x.work:
+		case <-read:
+			ended = true
+		}
+	}
+}
+
+func (x *exchange) isOver() bool {
+	state, _ := x.session.State()
+	return state != replica.Running
+}
+
+// result sums the exchange up, and notes it with the peer.
+func (x *exchange) result(began time.Time) (SyncStats, error) {
+	state, err := x.session.State()
+	done := x.session.Stats()
+	in, out := x.stream.Bytes()
+	stats := SyncStats{
+		Sent: int(done.Sent), Received: int(done.Received), Refused: int(done.Refused), Dropped: done.Dropped,
+		BytesIn: in, BytesOut: out, Rounds: done.Rounds, Took: time.Since(began),
+	}
+	x.l.r.noteExchange(x.peer, stats, state == replica.Equal || state == replica.Merged)
+	return stats, err
+}

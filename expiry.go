@@ -1,0 +1,43 @@
+package minikv
+
+import (
+	"time"
+
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/replica"
+)
+
+// now is the time by which entries expire. The registry is locked, for reading at least.
+func (r *Registry) now() hlc.Timestamp { return r.node.clock.Reading(r.node.cfg.Clock()) }
+
+// expiry is the stamp at which something written now with a TTL expires.
+func (r *Registry) expiry(at replica.Instant, ttl time.Duration) hlc.Timestamp {
+	return r.node.clock.Reading(at.Wall).Add(ttl)
+}
+
+// putExpiry is the expiry of a put: what its options say, else the registry's default. The registry is locked.
+func (r *Registry) putExpiry(at replica.Instant, key string, o *putOptions) hlc.Timestamp {
+	switch {
+	case o.persist:
+		return 0
+	case o.ttl != 0:
+		return r.expiry(at, o.ttl)
+	case o.keepTTL:
+		if rec, err := r.present(key); err == nil {
+			return rec.Expires()
+		}
+	}
+	if r.opts.defaultTTL != 0 {
+		return r.expiry(at, r.opts.defaultTTL)
+	}
+	return 0
+}
+
+// expiryTime is a stamp as a time that is not before it, in whole milliseconds.
+func expiryTime(at hlc.Timestamp) time.Time {
+	t := at.Time()
+	if at.Logical() != 0 {
+		t = t.Add(time.Millisecond)
+	}
+	return t
+}

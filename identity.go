@@ -1,0 +1,59 @@
+package minikv
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	mathrand "math/rand/v2"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// identity returns the node's key, a fresh one where none is given, and the peer id that stands for it.
+func (c Config) identity() (crypto.PrivKey, PeerID, error) {
+	private := c.Identity
+	if private == nil {
+		var err error
+		if _, private, err = ed25519.GenerateKey(rand.Reader); err != nil {
+			return nil, "", err
+		}
+	}
+	key, err := crypto.UnmarshalEd25519PrivateKey(private)
+	if err != nil {
+		return nil, "", detailf(ErrInvalid, "Config.Identity: %v", err)
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	if err != nil {
+		return nil, "", detailf(ErrInvalid, "Config.Identity: %v", err)
+	}
+	return key, PeerID(id.String()), nil
+}
+
+// checkPeer refuses what is no peer id.
+func checkPeer(p PeerID) error {
+	if _, err := peer.Decode(string(p)); err != nil {
+		return detailf(ErrInvalid, "%q is no peer id, such as those in Peers: %v", p, err)
+	}
+	return nil
+}
+
+// topicOf is the name under which nodes of a public registry find each other. It does not show the registry's name.
+func topicOf(registry string) string {
+	sum := sha256.Sum256([]byte("minikv/1/public/topic\n" + registry))
+	return "minikv/1/" + hex.EncodeToString(sum[:])
+}
+
+// digestKeyOf keys the digests of a public registry, so that equal entries of two registries differ in them.
+func digestKeyOf(registry string) []byte {
+	sum := sha256.Sum256([]byte("minikv/1/public/digest\n" + registry))
+	return sum[:]
+}
+
+// newRand returns a generator with a seed of its own.
+func newRand() *mathrand.Rand {
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // never fails, see its documentation
+	return mathrand.New(mathrand.NewChaCha8(seed))
+}

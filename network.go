@@ -1,0 +1,71 @@
+package minikv
+
+import (
+	"context"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"github.com/minikv/minikv/p2p"
+	"github.com/minikv/minikv/replica"
+)
+
+const (
+	// syncProtocol is the stream protocol of an exchange of one registry.
+	syncProtocol = "/minikv/sync/1"
+	// streamsPerPeer bounds the exchanges that one peer may have under way with this node, over all registries.
+	streamsPerPeer = 64
+	// streamIdle is how long a peer may stall in an exchange.
+	streamIdle = 20 * time.Second
+)
+
+// connect starts the node's network.
+func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
+	discovery := p2p.DiscoveryNone
+	if n.cfg.Discovery == DiscoveryLAN {
+		discovery = p2p.DiscoveryLAN
+	}
+	host, err := p2p.New(ctx, p2p.Config{
+		Identity: key, Listen: n.cfg.Listen, Static: n.cfg.Bootstrap, Discovery: discovery,
+		MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Logger: n.cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	n.host = host
+	host.Serve(syncProtocol, n.accept)
+	return nil
+}
+
+// accept answers an exchange that a peer opened: its first frame says of which registry.
+func (n *Node) accept(s *p2p.Stream) {
+	defer s.Close()
+	data, err := s.ReadFrame(frameLimit)
+	if err != nil {
+		return
+	}
+	frame, err := replica.DecodeFrame(data)
+	hello, ok := frame.(*replica.Hello)
+	if err != nil || !ok {
+		n.cfg.Logger.Warn("a peer opened an exchange with something else than a hello", "peer", s.Peer(), "err", err)
+		s.Reset()
+		return
+	}
+	n.mu.RLock()
+	r := n.topics[hello.Registry]
+	n.mu.RUnlock()
+	if r == nil || !r.link.begin() {
+		refuse(s)
+		return
+	}
+	defer r.link.end()
+	r.link.answer(s, hello)
+}
+
+// refuse tells a peer that this node does not share the registry.
+func refuse(s *p2p.Stream) {
+	data, err := replica.EncodeFrame(nil, &replica.Finish{State: replica.Failed, Why: "this node has not opened the registry"})
+	if err == nil {
+		_ = s.WriteFrame(data) // the peer learns it from the closed stream otherwise
+	}
+}

@@ -1,0 +1,83 @@
+package minikv
+
+import (
+	"context"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/lwwmap"
+	"github.com/minikv/minikv/replica"
+)
+
+// newRegistry opens a registry on a node: its replica, its place in the network, and what runs by itself.
+func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Registry{
+		name: name, node: n, opts: o, done: ctx.Done(), cancel: cancel,
+		writers:    map[crdt.Actor]PeerID{},
+		peers:      map[PeerID]*peerRecord{},
+		locks:      lockTable{held: map[string]*Lease{}, queues: map[string]*lockQueue{}},
+		tickSooner: make(chan struct{}, 1),
+		syncNews:   make(chan struct{}),
+	}
+	topic := topicOf(name)
+	r.rep = replica.New(replica.Config{
+		Peer: string(n.id), Registry: topic, Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
+		MaxKey: MaxKeyLen, MaxValue: MaxValueLen, Retention: n.cfg.TombstoneRetention, SyncEvery: n.cfg.SyncInterval,
+	}, nil, n.instant())
+	r.m = r.rep.Map()
+	if n.host != nil {
+		l, err := r.join(topic)
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		r.link = l
+		r.wg.Go(func() { l.pump(ctx) })
+		l.topic.OnPeer(l.onPeer)
+	}
+	r.wg.Go(func() { r.ticks(ctx) })
+	return r, nil
+}
+
+// close ends the registry on this node and waits for what runs.
+func (r *Registry) close() error {
+	r.mu.Lock()
+	r.err = ErrClosed
+	for _, w := range r.watches {
+		w.fail(ErrClosed)
+	}
+	for _, w := range r.locks.watches {
+		w.fail(ErrClosed)
+	}
+	for _, l := range r.locks.held {
+		l.end(&LeaseLostError{Reason: LostClosed})
+	}
+	r.mu.Unlock()
+	r.cancel()
+	err := r.link.close()
+	r.wg.Wait()
+	return err
+}
+
+// notify is told of each change by the replica, within a step: the registry is locked.
+func (r *Registry) notify(c replica.Change) {
+	rec := c.Now
+	if rec.IsZero() {
+		rec = c.Was
+	}
+	switch rec.Kind() {
+	case lwwmap.Data:
+		for _, w := range r.watches {
+			w.note(c)
+		}
+		if c.Local && !c.Now.IsZero() && c.Now.Expires() != 0 {
+			r.scheduleTick(r.node.instant())
+		}
+	case lwwmap.Lease:
+		r.locks.note(r, c)
+	case lwwmap.Origin:
+		if !c.Now.IsZero() {
+			r.writers[actorOf(c.Now)] = PeerID(c.Now.Value())
+		}
+	}
+}
