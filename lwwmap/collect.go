@@ -41,5 +41,6 @@ func (m *Map) NextExpiry() hlc.Timestamp {
 // Forget takes out a record that is held, and raises the horizon to it.
 func (m *Map) Forget(r Record) {
 	m.horizons.Raise(r.Kind(), r.Order())
-	m.remove(slot(r.Kind(), r.Key()), r)
+	at := slot(r.Kind(), r.Key())
+	m.remove(at, m.at(at, r.Kind(), r.Key()))
 }

@@ -21,7 +21,7 @@ func (m *Map) Join(o *Map) {
 	})
 	for _, c := range changes {
 		if c.was.IsZero() {
-			m.set(slot(c.now.Kind(), c.now.Key()), c.now, c.was)
+			m.set(slot(c.now.Kind(), c.now.Key()), nil, c.now)
 		} else {
 			m.replace(c.was, c.now)
 		}
@@ -84,7 +84,7 @@ type Drop struct{ Was, Now Record }
 // Clone returns a map that shares nothing that changes.
 func (m *Map) Clone() *Map {
 	c := &Map{table: newTable(m.digestKey), context: m.context.Clone(), horizons: m.horizons}
-	m.each(func(r Record) { c.set(slot(r.Kind(), r.Key()), r, Record{}) })
+	m.each(func(r Record) { c.set(slot(r.Kind(), r.Key()), nil, r) })
 	return c
 }
 

@@ -72,13 +72,15 @@ func (m *Map) Bytes() int64 { return m.bytes }
 // replaced; ok is false, and nothing was written, if the order is not above.
 func (m *Map) Write(e Entry) (now, was Record, ok bool) {
 	at := slot(e.Kind, e.Key)
-	was = m.at(at, e.Kind, e.Key)
+	c := m.at(at, e.Kind, e.Key)
 	now = Pack(&e, m.digestKey)
-	if !was.IsZero() && now.Compare(was) <= 0 {
-		return Record{}, was, false
+	if c != nil {
+		if was = c.rec; now.Compare(was) <= 0 {
+			return Record{}, was, false
+		}
 	}
 	m.context.Add(e.Dot)
-	m.set(at, now, was)
+	m.set(at, c, now)
 	return now, was, true
 }
 
@@ -111,7 +113,10 @@ func (m *Map) Restore(e Entry) (o Outcome, now, was Record) {
 
 func (m *Map) apply(e Entry, despite bool) (o Outcome, now, was Record) {
 	at := slot(e.Kind, e.Key)
-	was = m.at(at, e.Kind, e.Key)
+	c := m.at(at, e.Kind, e.Key)
+	if c != nil {
+		was = c.rec
+	}
 	if m.context.Has(e.Dot) && !despite && (was.IsZero() || was.Dot() != e.Dot) {
 		return Overtaken, was, was
 	}
@@ -126,17 +131,18 @@ func (m *Map) apply(e Entry, despite bool) (o Outcome, now, was Record) {
 		}
 	}
 	m.context.Add(e.Dot)
-	m.set(at, now, was)
+	m.set(at, c, now)
 	return Stored, now, was
 }
 
-// replace makes r the record of its key whatever is held, for the end of a
-// join; the zero Record in its place takes the key out.
+// replace makes now the record of a key that holds was, even a lower one, for
+// the end of a join; the zero Record takes the key out.
 func (m *Map) replace(was, now Record) {
 	at := slot(was.Kind(), was.Key())
+	c := m.at(at, was.Kind(), was.Key())
 	if now.IsZero() {
-		m.remove(at, was)
+		m.remove(at, c)
 		return
 	}
-	m.set(at, now, was)
+	m.set(at, c, now)
 }

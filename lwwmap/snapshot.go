@@ -1,6 +1,9 @@
 package lwwmap
 
-import "github.com/minikv/minikv/crdt"
+import (
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
+)
 
 // Snapshot is a map as it stood at one moment. It may be read by any number of
 // goroutines while the map goes on; taking it needs the map's writer to wait.
@@ -19,7 +22,6 @@ func (m *Map) Snapshot() *Snapshot {
 	return &Snapshot{index: m.fork(), context: m.context.Clone(), horizons: m.horizons, digestKey: m.digestKey, live: m.live}
 }
 
-
 // Get returns what was held for a key.
 func (s *Snapshot) Get(kind Kind, key string) Record { return s.lookup(kind, key) }
 
@@ -34,6 +36,15 @@ func (s *Snapshot) Len(kind Kind) int { return s.live[kind-Data] }
 
 // Pack copies an entry into a record that hashes as the map's own do.
 func (s *Snapshot) Pack(e *Entry) Record { return Pack(e, s.digestKey) }
+
+// SumsAt returns the digest tree without the entries that are dead at the
+// given time. The caller owns it.
+func (s *Snapshot) SumsAt(at hlc.Timestamp) HashTree {
+	f := s.sums
+	f.gen = new(byte) // so that f copies what it writes
+	s.expiredAt(at, func(r Record) { f.Sub(BucketOf(r.Kind(), r.Key()), r.Hash()) })
+	return f
+}
 
 // Buckets calls fn for each record, tombstones included, of the buckets for
 // which want says yes. It looks at every key: an audit is rare, an index from
@@ -58,9 +69,7 @@ type Scan struct {
 
 // Scan takes one.
 func (m *Map) Scan(kind Kind) *Scan {
-	s := &Scan{kind: kind}
-	s.byKey[kind-Data] = m.byKey[kind-Data].Copy()
-	return s
+	return &Scan{m.forkKind(kind), kind}
 }
 
 // Ascend calls fn for each record with from <= key < to, tombstones included,

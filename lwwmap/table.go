@@ -10,21 +10,29 @@ import (
 
 // table holds the records of a map and their indexes: by key, in the order of
 // keys, by dot, and by time for what expires or is a tombstone. It knows
-// nothing of joins. All trees are copy on write, which makes snapshots cheap.
+// nothing of joins. All indexes are copy on write, which makes snapshots cheap.
 type table struct {
 	digestKey Digest
-	bySlot    map[uint64]Record
-	spill     map[spilled]Record // keys whose slot another key holds
+	bySlot    map[uint64]*cell
+	spill     map[spilled]*cell // keys whose slot another key holds
 	index
+	gen        uint64 // what was made under an earlier one belongs to a snapshot, too
 	live       [kinds]int
 	tombstones int
 	bytes      int64
 }
 
+// cell is the place of a key. As long as no snapshot shares it, a write over
+// the key changes it and leaves the order of keys alone.
+type cell struct {
+	rec Record
+	gen uint64
+}
+
 // index is the part of the table that a snapshot shares.
 type index struct {
 	byKey    [kinds]*btree.BTreeG[ordered]
-	byDot    map[crdt.Actor]*btree.Map[uint64, Record]
+	byDot    map[crdt.Actor]*dotIndex
 	expiring *btree.BTreeG[timed]
 	tombs    *btree.BTreeG[timed]
 	sums     HashTree
@@ -35,11 +43,11 @@ type spilled struct {
 	key  string
 }
 
-// ordered is a record in the order of keys; prefix saves most comparisons a
-// look at the key itself.
+// ordered is a key in the order of keys; prefix saves most comparisons a look
+// at the key itself.
 type ordered struct {
 	prefix uint64
-	rec    Record
+	*cell
 }
 
 func (a ordered) less(b ordered) bool {
@@ -49,10 +57,10 @@ func (a ordered) less(b ordered) bool {
 	return a.rec.Key() < b.rec.Key()
 }
 
-func order(r Record) ordered { return ordered{prefixOf(r.Key()), r} }
+func order(c *cell) ordered { return ordered{prefixOf(c.rec.Key()), c} }
 
 // pivot is a place in the order of keys.
-func pivot(key string) ordered { return order(Pack(&Entry{Key: key}, Digest{})) }
+func pivot(key string) ordered { return order(&cell{rec: Pack(&Entry{Key: key}, Digest{})}) }
 
 func prefixOf(key string) uint64 {
 	var b [8]byte
@@ -77,12 +85,12 @@ func (a timed) less(b timed) bool {
 }
 
 func newTable(digestKey Digest) *table {
-	t := &table{digestKey: digestKey, bySlot: map[uint64]Record{}, spill: map[spilled]Record{}}
+	t := &table{digestKey: digestKey, bySlot: map[uint64]*cell{}, spill: map[spilled]*cell{}}
 	unlocked := btree.Options{NoLocks: true}
 	for i := range t.byKey {
 		t.byKey[i] = btree.NewBTreeGOptions(ordered.less, unlocked)
 	}
-	t.byDot = map[crdt.Actor]*btree.Map[uint64, Record]{}
+	t.byDot = map[crdt.Actor]*dotIndex{}
 	t.expiring = btree.NewBTreeGOptions(timed.less, unlocked)
 	t.tombs = btree.NewBTreeGOptions(timed.less, unlocked)
 	t.sums.gen = new(byte)
@@ -90,30 +98,64 @@ func newTable(digestKey Digest) *table {
 }
 
 // get returns what is held for a key.
-func (t *table) get(kind Kind, key string) Record { return t.at(slot(kind, key), kind, key) }
+func (t *table) get(kind Kind, key string) Record {
+	if c := t.at(slot(kind, key), kind, key); c != nil {
+		return c.rec
+	}
+	return Record{}
+}
 
-func (t *table) at(slot uint64, kind Kind, key string) Record {
-	r, ok := t.bySlot[slot]
-	if !ok || (r.Key() == key && r.Kind() == kind) {
-		return r
+// at returns the cell of a key, nil if it holds nothing.
+func (t *table) at(slot uint64, kind Kind, key string) *cell {
+	c, ok := t.bySlot[slot]
+	if !ok || (c.rec.Key() == key && c.rec.Kind() == kind) {
+		return c
 	}
 	if len(t.spill) == 0 {
-		return Record{}
+		return nil
 	}
 	return t.spill[spilled{kind, key}]
 }
 
-// set puts r in the place of was, which is what get returns for its key.
-func (t *table) set(slot uint64, r, was Record) {
-	if !was.IsZero() {
-		t.unindex(slot, was)
+// set stores r; c is what at returns for its key.
+func (t *table) set(slot uint64, c *cell, r Record) {
+	switch {
+	case c == nil:
+		t.place(slot, &cell{r, t.gen})
+	case c.gen == t.gen:
+		t.unindex(slot, c.rec)
+		c.rec = r
+	default:
+		t.unindex(slot, c.rec)
+		t.place(slot, &cell{r, t.gen})
 	}
-	if first, taken := t.bySlot[slot]; taken && (was.IsZero() || first != was) {
-		t.spill[spilled{r.Kind(), r.Key()}] = r
+	t.reindex(slot, r)
+}
+
+// place puts a new cell where its key is found.
+func (t *table) place(slot uint64, c *cell) {
+	kind, key := c.rec.Kind(), c.rec.Key()
+	if first, taken := t.bySlot[slot]; taken && (first.rec.Key() != key || first.rec.Kind() != kind) {
+		t.spill[spilled{kind, key}] = c
 	} else {
-		t.bySlot[slot] = r
+		t.bySlot[slot] = c
 	}
-	t.byKey[r.Kind()-Data].Set(order(r))
+	t.byKey[kind-Data].Set(order(c))
+}
+
+// remove takes a key out; c is what at returns for it.
+func (t *table) remove(slot uint64, c *cell) {
+	t.unindex(slot, c.rec)
+	t.byKey[c.rec.Kind()-Data].Delete(order(c))
+	if t.bySlot[slot] == c {
+		delete(t.bySlot, slot)
+		return
+	}
+	delete(t.spill, spilled{c.rec.Kind(), c.rec.Key()})
+}
+
+// reindex puts a record into the indexes that are not by key.
+func (t *table) reindex(slot uint64, r Record) {
 	t.addDot(r)
 	t.bytes += int64(r.Size())
 	if at := r.Expires(); at != 0 {
@@ -128,18 +170,7 @@ func (t *table) set(slot uint64, r, was Record) {
 	t.sums.Add(bucketOf(slot), r.Hash())
 }
 
-// remove takes r, which is held, out.
-func (t *table) remove(slot uint64, r Record) {
-	t.unindex(slot, r)
-	t.byKey[r.Kind()-Data].Delete(order(r))
-	if t.bySlot[slot] != r {
-		delete(t.spill, spilled{r.Kind(), r.Key()})
-		return
-	}
-	delete(t.bySlot, slot)
-}
-
-// unindex undoes what set did, but for the places found by key.
+// unindex undoes reindex.
 func (t *table) unindex(slot uint64, r Record) {
 	t.removeDot(r)
 	t.bytes -= int64(r.Size())
@@ -159,42 +190,49 @@ func (t *table) addDot(r Record) {
 	dot := r.Dot()
 	seqs := t.byDot[dot.Actor]
 	if seqs == nil {
-		seqs = new(btree.Map[uint64, Record])
+		seqs = new(dotIndex)
 		t.byDot[dot.Actor] = seqs
 	}
-	seqs.Set(dot.Seq, r)
+	seqs.set(dot.Seq, r, t.gen)
 }
 
-// removeDot leaves the row alone if, by a misbehaving writer's doing, another
-// record has taken the same dot.
 func (t *table) removeDot(r Record) {
 	dot := r.Dot()
-	seqs := t.byDot[dot.Actor]
-	if held, ok := seqs.Get(dot.Seq); ok && held == r {
-		if seqs.Delete(dot.Seq); seqs.Len() == 0 {
+	if seqs := t.byDot[dot.Actor]; seqs != nil {
+		if seqs.remove(dot.Seq, r, t.gen); seqs.count == 0 {
 			delete(t.byDot, dot.Actor)
 		}
 	}
 }
 
-// fork copies the indexes; both copies may go on changing.
-func (x *index) fork() (f index) {
-	for i, tree := range x.byKey {
+// fork copies the indexes for a snapshot; the table may go on changing.
+func (t *table) fork() (f index) {
+	t.gen++
+	for i, tree := range t.byKey {
 		f.byKey[i] = tree.Copy()
 	}
-	f.byDot = make(map[crdt.Actor]*btree.Map[uint64, Record], len(x.byDot))
-	for actor, seqs := range x.byDot {
-		f.byDot[actor] = seqs.Copy()
+	f.byDot = make(map[crdt.Actor]*dotIndex, len(t.byDot))
+	for actor, seqs := range t.byDot {
+		f.byDot[actor] = seqs.fork()
 	}
-	f.expiring, f.tombs = x.expiring.Copy(), x.tombs.Copy()
-	f.sums = x.sums.Fork()
+	f.expiring, f.tombs = t.expiring.Copy(), t.tombs.Copy()
+	f.sums = t.sums.Fork()
+	return f
+}
+
+// forkKind copies the order of one kind of keys.
+func (t *table) forkKind(kind Kind) (f index) {
+	t.gen++
+	f.byKey[kind-Data] = t.byKey[kind-Data].Copy()
 	return f
 }
 
 // lookup finds a key without the hash table, for snapshots.
 func (x *index) lookup(kind Kind, key string) Record {
-	o, _ := x.byKey[kind-Data].Get(pivot(key))
-	return o.rec
+	if o, ok := x.byKey[kind-Data].Get(pivot(key)); ok {
+		return o.rec
+	}
+	return Record{}
 }
 
 // Ascend calls fn for each record of a kind with from <= key < to, in the
@@ -217,15 +255,7 @@ func (x *index) Dots(span crdt.Span, fn func(Record) bool) {
 		return
 	}
 	for _, r := range span.Ranges {
-		more := true
-		seqs.Ascend(r.Lo, func(seq uint64, rec Record) bool {
-			if seq > r.Hi {
-				return false
-			}
-			more = fn(rec)
-			return more
-		})
-		if !more {
+		if !seqs.ascend(r.Lo, r.Hi, fn) {
 			return
 		}
 	}
@@ -233,32 +263,21 @@ func (x *index) Dots(span crdt.Span, fn func(Record) bool) {
 
 // RootAt returns the digest without the entries that are dead at the given
 // time.
-func (x *index) RootAt(at hlc.Timestamp) Digest { return x.sumsAt(at, false).root }
+func (x *index) RootAt(at hlc.Timestamp) Digest {
+	root := x.sums.root
+	x.expiredAt(at, func(r Record) { root = root.Sub(r.Hash()) })
+	return root
+}
 
-// SumsAt returns the digest tree without the entries that are dead at the
-// given time. The caller owns it.
-func (x *index) SumsAt(at hlc.Timestamp) HashTree { return x.sumsAt(at, true) }
-
-func (x *index) sumsAt(at hlc.Timestamp, leaves bool) HashTree {
-	var f HashTree
-	if leaves {
-		f = x.sums.Fork()
-	} else {
-		f.root = x.sums.root
-	}
+// expiredAt calls fn for what is in the digest although it has expired.
+func (x *index) expiredAt(at hlc.Timestamp, fn func(Record)) {
 	x.expiring.Scan(func(t timed) bool {
 		if t.at > at {
 			return false
 		}
-		if t.rec.Deleted() {
-			return true
-		}
-		if leaves {
-			f.Sub(BucketOf(t.rec.Kind(), t.rec.Key()), t.rec.Hash())
-		} else {
-			f.root = f.root.Sub(t.rec.Hash())
+		if !t.rec.Deleted() {
+			fn(t.rec)
 		}
 		return true
 	})
-	return f
 }
