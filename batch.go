@@ -26,7 +26,7 @@ type Batch struct {
 
 type batchWrite struct {
 	key      string
-	from, to int         // of its value
+	from, to int // of its value
 	delete   bool
 	opts     *putOptions // nil: none
 	fence    lwwmap.Token

@@ -203,7 +203,9 @@ func (r *Registry) decorate(rec lwwmap.Record) Entry {
 }
 
 // actorOf is the actor that an origin record speaks of.
-func actorOf(rec lwwmap.Record) crdt.Actor { return crdt.Actor(binary.BigEndian.Uint64([]byte(rec.Key()))) }
+func actorOf(rec lwwmap.Record) crdt.Actor {
+	return crdt.Actor(binary.BigEndian.Uint64([]byte(rec.Key())))
+}
 
 // wrap makes a user's error of err; nil stays nil.
 func (r *Registry) wrap(op, key string, err error) error {
