@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/minikv/minikv/crdt"
@@ -45,7 +46,7 @@ func must[M any](m M, err error) M {
 type wireEntry struct {
 	_       struct{} `cbor:",toarray"`
 	Kind    uint8
-	Key     cbor.ByteString
+	Key     []byte
 	Value   []byte
 	Actor   uint64
 	Seq     uint64
@@ -70,9 +71,10 @@ type wireOrder struct {
 	Actor uint64
 }
 
-func toWire(e *lwwmap.Entry) *wireEntry {
-	w := &wireEntry{
-		Kind: uint8(e.Kind), Key: cbor.ByteString(e.Key), Value: e.Value, Actor: uint64(e.Dot.Actor), Seq: e.Dot.Seq,
+// toWire shares key and value with the entry: what is encoded is only read.
+func toWire(e *lwwmap.Entry) wireEntry {
+	w := wireEntry{
+		Kind: uint8(e.Kind), Key: unsafe.Slice(unsafe.StringData(e.Key), len(e.Key)), Value: e.Value, Actor: uint64(e.Dot.Actor), Seq: e.Dot.Seq,
 		Stamp: uint64(e.Stamp), Base: uint64(e.Base), Expires: uint64(e.Expires), Deleted: e.Deleted,
 	}
 	if !e.Fence.IsZero() {
@@ -81,12 +83,13 @@ func toWire(e *lwwmap.Entry) *wireEntry {
 	return w
 }
 
+// fromWire shares key and value with what was decoded, which nobody else has.
 func fromWire(w *wireEntry) (e lwwmap.Entry, err error) {
 	if w == nil {
 		return e, fmt.Errorf("%w: an entry is null", ErrProtocol)
 	}
 	e = lwwmap.Entry{
-		Kind: lwwmap.Kind(w.Kind), Key: string(w.Key), Value: w.Value, Dot: crdt.Dot{Actor: crdt.Actor(w.Actor), Seq: w.Seq},
+		Kind: lwwmap.Kind(w.Kind), Key: unsafe.String(unsafe.SliceData(w.Key), len(w.Key)), Value: w.Value, Dot: crdt.Dot{Actor: crdt.Actor(w.Actor), Seq: w.Seq},
 		Stamp: hlc.Timestamp(w.Stamp), Base: hlc.Timestamp(w.Base), Expires: hlc.Timestamp(w.Expires), Deleted: w.Deleted,
 	}
 	if e.Fence, err = tokenFrom(w.Fence); err != nil {
@@ -119,9 +122,10 @@ func tokenFrom(b []byte) (t lwwmap.Token, err error) {
 }
 
 func toWires(es []lwwmap.Entry) []*wireEntry {
-	ws := make([]*wireEntry, len(es))
+	ws, slab := make([]*wireEntry, len(es)), make([]wireEntry, len(es))
 	for i := range es {
-		ws[i] = toWire(&es[i])
+		slab[i] = toWire(&es[i])
+		ws[i] = &slab[i]
 	}
 	return ws
 }
