@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -165,38 +166,119 @@ func BenchmarkLatency(b *testing.B) {
 	}
 }
 
-// BenchmarkThroughput publishes freely and waits until all came, or no more do.
+// BenchmarkThroughput publishes freely; the clock runs until all came, or no more do.
+// bare4096 is gossipsub with queues as long as ours.
 func BenchmarkThroughput(b *testing.B) {
+	long := []pubsub.Option{pubsub.WithPeerOutboundQueueSize(4096), pubsub.WithValidateQueueSize(4096)}
 	for _, transport := range []string{"tcp", "quic"} {
 		for _, size := range []int{1 << 10, 16 << 10, 64 << 10, 256 << 10} {
-			for _, kind := range []string{"minikv", "bare", "bare4096"} {
-				b.Run(fmt.Sprintf("%s/%dKiB/%s", transport, size>>10, kind), func(b *testing.B) {
-					var l link
-					switch kind {
-					case "minikv":
-						l = signedLink(b, transport)
-					case "bare":
-						l = bareLink(b, transport)
-					case "bare4096":
-						l = bareLink(b, transport, pubsub.WithPeerOutboundQueueSize(4096), pubsub.WithValidateQueueSize(4096))
-					}
-					data := make([]byte, size)
-					b.SetBytes(int64(size))
-					for b.Loop() {
-						l.stamp(data)
-						require.NoError(b, l.publish(slices.Clone(data)))
-					}
-					last, still := int64(0), time.Now()
-					for time.Since(still) < 300*time.Millisecond && l.count.Load() < int64(b.N) {
-						if c := l.count.Load(); c != last {
-							last, still = c, time.Now()
-						}
-						time.Sleep(100 * time.Microsecond)
-					}
-					lost := int64(b.N) - l.count.Load()
-					b.ReportMetric(100*float64(lost)/float64(b.N), "%lost")
-				})
-			}
+			name := fmt.Sprintf("%s/%dKiB/", transport, size>>10)
+			b.Run(name+"minikv", func(b *testing.B) { throughput(b, signedLink(b, transport), size) })
+			b.Run(name+"bare", func(b *testing.B) { throughput(b, bareLink(b, transport), size) })
+			b.Run(name+"bare4096", func(b *testing.B) { throughput(b, bareLink(b, transport, long...), size) })
 		}
 	}
+}
+
+func throughput(b *testing.B, l link, size int) {
+	data := make([]byte, size)
+	b.ResetTimer()
+	begun := time.Now()
+	for range b.N {
+		l.stamp(data)
+		require.NoError(b, l.publish(slices.Clone(data)))
+	}
+	last, came := int64(0), time.Now()
+	for last < int64(b.N) && time.Since(came) < 300*time.Millisecond {
+		if c := l.count.Load(); c != last {
+			last, came = c, time.Now()
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(last)*float64(size)/1e6/came.Sub(begun).Seconds(), "MB/s")
+	b.ReportMetric(100*float64(int64(b.N)-last)/float64(b.N), "%lost")
+}
+
+// BenchmarkStreamEcho is a frame there and back on an open stream.
+func BenchmarkStreamEcho(b *testing.B) {
+	for _, transport := range []string{"tcp", "quic"} {
+		for _, size := range []int{100, 16 << 10} {
+			b.Run(fmt.Sprintf("%s/%dB", transport, size), func(b *testing.B) {
+				s := openTo(b, transport, echo)
+				data := make([]byte, size)
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					require.NoError(b, s.WriteFrame(data))
+					_, err := s.ReadFrame(size)
+					require.NoError(b, err)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkStreamOpen is a new stream, a frame there and back, and its end.
+func BenchmarkStreamOpen(b *testing.B) {
+	for _, transport := range []string{"tcp", "quic"} {
+		b.Run(transport, func(b *testing.B) {
+			x, y := pair(b, transport)
+			y.Serve("/bench/1", echo)
+			data := make([]byte, 100)
+			for b.Loop() {
+				s, err := x.Open(b.Context(), y.ID(), "/bench/1")
+				require.NoError(b, err)
+				require.NoError(b, s.WriteFrame(data))
+				_, err = s.ReadFrame(len(data))
+				require.NoError(b, err)
+				require.NoError(b, s.CloseWrite())
+				_, err = s.ReadFrame(1)
+				require.ErrorIs(b, err, io.EOF)
+				require.NoError(b, s.Close())
+			}
+		})
+	}
+}
+
+// BenchmarkStreamBulk is frames one way.
+func BenchmarkStreamBulk(b *testing.B) {
+	for _, transport := range []string{"tcp", "quic"} {
+		for _, size := range []int{4 << 10, 64 << 10, 1 << 20} {
+			b.Run(fmt.Sprintf("%s/%dKiB", transport, size>>10), func(b *testing.B) {
+				done := make(chan struct{})
+				s := openTo(b, transport, func(s *p2p.Stream) {
+					defer close(done)
+					for {
+						if _, err := s.ReadFrame(size); err != nil {
+							return
+						}
+					}
+				})
+				data := make([]byte, size)
+				b.SetBytes(int64(size))
+				b.ResetTimer()
+				for range b.N {
+					require.NoError(b, s.WriteFrame(data))
+				}
+				require.NoError(b, s.CloseWrite())
+				<-done
+			})
+		}
+	}
+}
+
+func pair(b testing.TB, transport string) (x, y *p2p.Host) {
+	x = newHost(b, func(c *p2p.Config) { c.Listen = listenOn(transport) })
+	y = newHost(b, func(c *p2p.Config) { c.Listen = listenOn(transport) })
+	connect(b, x, y)
+	return x, y
+}
+
+func openTo(b testing.TB, transport string, handle func(*p2p.Stream)) *p2p.Stream {
+	x, y := pair(b, transport)
+	y.Serve("/bench/1", handle)
+	s, err := x.Open(b.Context(), y.ID(), "/bench/1")
+	require.NoError(b, err)
+	b.Cleanup(s.Reset)
+	return s
 }

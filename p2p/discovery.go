@@ -8,6 +8,10 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 )
 
+// maxFound bounds how many found peers are dialled at a time. Anyone on the network
+// can announce any number of them; those left out announce themselves again.
+const maxFound = 16
+
 // A finder looks for peers until it is closed.
 type finder interface{ io.Closer }
 
@@ -18,24 +22,38 @@ func (h *Host) startDiscovery() finder {
 	if h.cfg.Discovery != DiscoveryLAN {
 		return nil
 	}
-	svc := mdns.NewMdnsService(h.host, h.cfg.MDNSService, h)
+	svc := mdns.NewMdnsService(h.host, h.cfg.MDNSService, found{h, make(chan struct{}, maxFound)})
 	if err := svc.Start(); err != nil {
 		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them in Static", "err", err)
 	}
 	return svc
 }
 
-// HandlePeerFound implements mdns.Notifee. It is called again for the same peer as
-// long as that announces itself, so a lost link is dialled again without being kept.
-func (h *Host) HandlePeerFound(info peer.AddrInfo) {
-	if info.ID == h.id || h.connected(info.ID) {
+// found dials the peers that a finder finds.
+type found struct {
+	h    *Host
+	busy chan struct{}
+}
+
+// HandlePeerFound implements mdns.Notifee, which calls it on a goroutine of its own,
+// once for a peer in an hour: hence the peer is dialled until it has been away for
+// foundKept.
+func (f found) HandlePeerFound(info peer.AddrInfo) {
+	if info.ID == f.h.id || f.h.redial.keeps(info.ID) || !f.h.begin() {
 		return
 	}
-	h.goRun(func() {
-		ctx, cancel := context.WithTimeout(h.ctx, dialTimeout)
-		defer cancel()
-		if err := h.dial(ctx, info); err != nil {
-			h.log.Debug("found peer not reached", "peer", info.ID, "err", err)
-		}
-	})
+	defer f.h.wg.Done()
+	select {
+	case f.busy <- struct{}{}:
+		defer func() { <-f.busy }()
+	default:
+		return
+	}
+	ctx, cancel := context.WithTimeout(f.h.ctx, dialTimeout)
+	defer cancel()
+	if err := f.h.dial(ctx, info); err != nil {
+		f.h.log.Debug("found peer not reached", "peer", info.ID, "err", err)
+		return
+	}
+	f.h.redial.keepFor(&info, foundKept)
 }

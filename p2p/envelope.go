@@ -95,9 +95,12 @@ func openEnvelope(data []byte) (envelope, error) {
 
 // verify checks the signature, given the message id of the envelope on its topic,
 // which begins with the digest of both.
-func (e envelope) verify(id string) error {
+func (e envelope) verify(id string, maxPayload int) error {
 	if len(id) != idLen {
 		return errEnvelope
+	}
+	if len(e.payload) > maxPayload {
+		return ErrMessageTooLarge
 	}
 	key := ed25519.PublicKey(e.author[len(authorPrefix):])
 	if !ed25519.Verify(key, []byte(signDomain+id[:sha256.Size]), e.signature) {

@@ -48,12 +48,13 @@ func (f *feed) signal() {
 	}
 }
 
-// close drops what was not delivered. It does not wait for a call in progress.
+// close drops what was not delivered and waits for a call in progress.
 func (f *feed) close() {
 	f.mu.Lock()
 	f.closed, f.queue = true, nil
 	f.mu.Unlock()
 	f.signal()
+	<-f.done
 }
 
 func (f *feed) run() {

@@ -30,6 +30,10 @@ const queueLen = 4096
 // waiting for a lock does not hold up everything on a machine with two processors.
 const minWorkers = 4
 
+// maxPublish is how many messages of one RPC are looked at. Peers that answer a request
+// for lost messages send several; a flood of tiny ones would fill the queue.
+const maxPublish = 512
+
 // rpcOverhead is what gossipsub adds to an envelope at most: topic name and framing.
 const rpcOverhead = maxTopicName + 64
 
@@ -140,7 +144,7 @@ func (h *Host) inspect(p peer.ID, rpc *pubsub.RPC) error {
 			t.dropped.Add(1)
 			continue
 		}
-		h.inflow.enter(p, len(m.Data))
+		h.inflow.enter(p, m)
 		kept = append(kept, m)
 	}
 	rpc.Publish = kept
@@ -160,9 +164,15 @@ func (h *Host) validate(_ context.Context, via peer.ID, m *pubsub.Message) pubsu
 	if via == h.id {
 		return pubsub.ValidationAccept
 	}
-	t := h.topic(m.GetTopic())
-	if t == nil {
+	a, t := h.inflow.take(m.Message), h.topic(m.GetTopic())
+	switch {
+	case a == nil: // did not pass inspect: cannot be
+		return pubsub.ValidationIgnore
+	case a.err != nil:
+		return t.reject(via, a.err)
+	case t == nil:
+		a.ticket.cancel()
 		return pubsub.ValidationIgnore
 	}
-	return t.validate(via, m)
+	return t.validate(via, m.ID, a)
 }

@@ -37,7 +37,6 @@ type Host struct {
 	inflow  *inflow
 	outflow *outflow
 	subs    *subscriptions
-	order   *turnstiles
 	scores  atomic.Pointer[map[peer.ID]float64]
 	names   names
 
@@ -74,7 +73,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, log: cfg.Logger, gate: &gate{}, order: newTurnstiles(),
+		cfg: cfg, log: cfg.Logger, gate: &gate{},
 		inflow: newInflow(), outflow: newOutflow(),
 		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{})},
 	}
@@ -127,6 +126,7 @@ func newLibp2p(cfg Config, g *gate) (host.Host, error) {
 		libp2p.ListenAddrs(listen...),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
+		libp2p.DialRanker(rankDials),
 		libp2p.DisableMetrics(),
 		libp2p.DisableRelay(),
 		// No AutoNAT: it would ask peers to dial us. Reachability is stated instead.
@@ -149,8 +149,8 @@ func newLibp2p(cfg Config, g *gate) (host.Host, error) {
 }
 
 // Close leaves all topics, resets all streams, closes all connections and waits
-// until handlers that are running have returned, so do not call it from one. It
-// may be called more than once.
+// until handlers and functions given to OnPeer have returned, so do not call it from
+// one. It may be called more than once.
 func (h *Host) Close() error {
 	var err error
 	h.once.Do(func() { err = h.shutdown() })
@@ -180,6 +180,12 @@ func (h *Host) shutdown() error {
 	}
 	h.wg.Wait()
 	return err
+}
+
+func (h *Host) isClosed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
 }
 
 // begin makes Close wait for a call of h.wg.Done. It reports false after Close.
@@ -233,7 +239,7 @@ func (h *Host) Connect(ctx context.Context, addr string) (string, error) {
 	if info.ID == h.id {
 		return "", fmt.Errorf("p2p: %s is this host's own address", addr)
 	}
-	if h.ctx.Err() != nil {
+	if h.isClosed() {
 		return "", ErrClosed
 	}
 	known := h.redial.keeps(info.ID)

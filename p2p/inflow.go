@@ -1,14 +1,11 @@
 package p2p
 
 import (
-	"bufio"
 	"sync"
 	"sync/atomic"
 
-	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
 // gossipsub drops what does not fit into its validation queue. Here nothing is read
@@ -21,12 +18,6 @@ const (
 	waitingPeerMsgs  = 512
 	waitingBytes     = 32 << 20
 	waitingMsgs      = queueLen - 1024
-
-	// maxPublish is how many messages of one RPC are looked at. Peers that answer a
-	// request for lost messages send several; a flood of tiny ones would fill the queue.
-	maxPublish = 512
-
-	gossipReadBuffer = 16 << 10
 )
 
 // waiting counts messages that wait for validation.
@@ -41,19 +32,29 @@ func (w *waiting) over(bytes, msgs int64) bool {
 	return w.bytes.Load() > bytes || w.msgs.Load() > msgs
 }
 
-// inflow decides when a peer's gossip stream is read.
+// arrival is a message on its way to the validator.
+type arrival struct {
+	from   *waiting
+	env    envelope
+	err    error  // env is void
+	ticket ticket // void if err is set
+}
+
+// inflow knows the messages that wait, and decides when a peer's stream is read.
 type inflow struct {
+	order *turnstiles
 	total waiting
 	peers sync.Map // peer.ID to *waiting
 
-	blocked atomic.Int64 // readers in wait
-	mu      sync.Mutex
-	moved   *sync.Cond
-	closed  bool
+	mu       sync.Mutex
+	arrivals map[*pb.Message]*arrival
+	blocked  int // readers in wait
+	moved    *sync.Cond
+	closed   bool
 }
 
 func newInflow() *inflow {
-	f := &inflow{}
+	f := &inflow{order: newTurnstiles(), arrivals: make(map[*pb.Message]*arrival)}
 	f.moved = sync.NewCond(&f.mu)
 	return f
 }
@@ -66,20 +67,43 @@ func (f *inflow) of(p peer.ID) *waiting {
 	return w.(*waiting)
 }
 
-// enter counts a message on its way into the validation queue.
-func (f *inflow) enter(p peer.ID, size int) {
-	f.total.add(int64(size), 1)
-	f.of(p).add(int64(size), 1)
+// enter notes a message on its way into the validation queue. It is called in the
+// order of that queue.
+func (f *inflow) enter(p peer.ID, m *pb.Message) {
+	a := &arrival{from: f.of(p)}
+	if a.env, a.err = openEnvelope(m.Data); a.err == nil {
+		a.ticket = f.order.ticket(a.env.author)
+	}
+	size := int64(len(m.Data))
+	a.from.add(size, 1)
+	f.total.add(size, 1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.arrivals[m] = a
 }
 
-// leave takes it off, whatever became of it.
-func (f *inflow) leave(p peer.ID, size int) {
-	f.total.add(-int64(size), -1)
-	f.of(p).add(-int64(size), -1)
-	if f.blocked.Load() > 0 {
-		f.mu.Lock()
+// take removes a message that is about to be validated. Nil if it is not known.
+func (f *inflow) take(m *pb.Message) *arrival {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.arrivals[m]
+	if a == nil {
+		return nil
+	}
+	delete(f.arrivals, m)
+	size := int64(len(m.Data))
+	a.from.add(-size, -1)
+	f.total.add(-size, -1)
+	if f.blocked > 0 {
 		f.moved.Broadcast()
-		f.mu.Unlock()
+	}
+	return a
+}
+
+// discard removes a message that is not going to be validated.
+func (f *inflow) discard(m *pb.Message) {
+	if a := f.take(m); a != nil && a.err == nil {
+		a.ticket.cancel()
 	}
 }
 
@@ -94,8 +118,8 @@ func (f *inflow) wait(p peer.ID) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.blocked.Add(1)
-	defer f.blocked.Add(-1)
+	f.blocked++
+	defer func() { f.blocked-- }()
 	for f.over(f.of(p)) && !f.closed {
 		f.moved.Wait()
 	}
@@ -108,45 +132,10 @@ func (f *inflow) forget(p peer.ID) {
 	}
 }
 
+// close lets all readers go.
 func (f *inflow) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
 	f.moved.Broadcast()
-}
-
-// gossipHost is the host as gossipsub sees it: its streams pass through the flow
-// control.
-type gossipHost struct {
-	host.Host
-	h *Host
-}
-
-// SetStreamHandler implements host.Host.
-func (g gossipHost) SetStreamHandler(proto protocol.ID, handle network.StreamHandler) {
-	g.Host.SetStreamHandler(proto, func(s network.Stream) {
-		in := &gossipIn{Stream: s, flow: g.h.inflow, peer: s.Conn().RemotePeer()}
-		in.buf = bufio.NewReaderSize((*gatedReader)(in), gossipReadBuffer)
-		handle(in)
-		g.h.subs.forget(in.peer)
-		g.h.inflow.forget(in.peer)
-	})
-}
-
-// gossipIn is an inbound gossip stream.
-type gossipIn struct {
-	network.Stream
-	buf  *bufio.Reader
-	flow *inflow
-	peer peer.ID
-}
-
-// Read implements io.Reader.
-func (s *gossipIn) Read(p []byte) (int, error) { return s.buf.Read(p) }
-
-type gatedReader gossipIn
-
-func (r *gatedReader) Read(p []byte) (int, error) {
-	r.flow.wait(r.peer)
-	return r.Stream.Read(p)
 }

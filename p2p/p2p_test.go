@@ -110,17 +110,7 @@ func TestGossipBothWays(t *testing.T) {
 
 func TestStreamEcho(t *testing.T) {
 	a, b := newHost(t), newHost(t)
-	b.Serve("/echo/1", func(s *p2p.Stream) {
-		for {
-			f, err := s.ReadFrame(1 << 20)
-			if err != nil {
-				return
-			}
-			if s.WriteFrame(f) != nil {
-				return
-			}
-		}
-	})
+	b.Serve("/echo/1", echo)
 	connect(t, a, b)
 	s, err := a.Open(t.Context(), b.ID(), "/echo/1")
 	require.NoError(t, err)
@@ -140,4 +130,17 @@ func TestStreamEcho(t *testing.T) {
 	in, out := s.Bytes()
 	require.Equal(t, in, out)
 	require.NoError(t, s.Close())
+}
+
+// echo sends back every frame.
+func echo(s *p2p.Stream) {
+	for {
+		f, err := s.ReadFrame(1 << 20)
+		if err != nil {
+			return
+		}
+		if s.WriteFrame(f) != nil {
+			return
+		}
+	}
 }

@@ -100,9 +100,10 @@ func (t *peerTable) tell(p peer.ID, up bool) {
 
 func (t *peerTable) close() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.ended = true
-	for _, f := range t.feeds {
+	feeds := t.feeds
+	t.mu.Unlock()
+	for _, f := range feeds {
 		f.close()
 	}
 }

@@ -20,6 +20,8 @@ const (
 	dialTimeout = 5 * time.Second
 	// A connection that did not last this long does not reset the pauses.
 	redialStable = 10 * time.Second
+	// A peer that nobody named, but discovery found, is given up after this long.
+	foundKept = 10 * time.Minute
 )
 
 // protectTag keeps the connection manager from closing connections to named peers.
@@ -50,6 +52,8 @@ type redialer struct {
 }
 
 type keptPeer struct {
+	id     peer.ID
+	limit  time.Duration // given up after that long away; 0: never
 	cancel context.CancelFunc
 	lost   chan struct{} // capacity 1: the last connection is gone
 }
@@ -58,25 +62,33 @@ func newRedialer(h *Host) *redialer {
 	return &redialer{h: h, kept: make(map[peer.ID]*keptPeer)}
 }
 
-// keep remembers the peer and dials it whenever it is not connected.
+// keep remembers a named peer and dials it whenever it is not connected.
 func (r *redialer) keep(info *peer.AddrInfo) {
+	r.h.gate.name(info.ID, info.Addrs)
+	r.h.host.ConnManager().Protect(info.ID, protectTag)
+	r.keepFor(info, 0)
+}
+
+// keepFor dials the peer whenever it is not connected, until it has been away for
+// limit.
+func (r *redialer) keepFor(info *peer.AddrInfo, limit time.Duration) {
 	if info.ID == r.h.id {
 		return
 	}
-	r.h.gate.name(info.ID, info.Addrs)
-	r.h.host.ConnManager().Protect(info.ID, protectTag)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.kept[info.ID] != nil {
-		return
+	if k := r.kept[info.ID]; k != nil {
+		if k.limit == 0 || limit > 0 {
+			return
+		}
+		k.cancel() // found before, named now
 	}
 	ctx, cancel := context.WithCancel(r.h.ctx)
-	k := &keptPeer{cancel: cancel, lost: make(chan struct{}, 1)}
-	if !r.h.goRun(func() { r.run(ctx, info.ID, k) }) {
-		cancel()
-		return
-	}
+	k := &keptPeer{id: info.ID, limit: limit, cancel: cancel, lost: make(chan struct{}, 1)}
 	r.kept[info.ID] = k
+	if !r.h.goRun(func() { r.run(ctx, k) }) {
+		cancel()
+	}
 }
 
 func (r *redialer) keeps(p peer.ID) bool {
@@ -96,6 +108,15 @@ func (r *redialer) drop(p peer.ID) {
 	r.h.host.ConnManager().Unprotect(p, protectTag)
 }
 
+// forget removes k, unless another has taken its place.
+func (r *redialer) forget(k *keptPeer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kept[k.id] == k {
+		delete(r.kept, k.id)
+	}
+}
+
 // lost tells that the last connection to p is gone.
 func (r *redialer) lost(p peer.ID) {
 	r.mu.Lock()
@@ -108,31 +129,40 @@ func (r *redialer) lost(p peer.ID) {
 	}
 }
 
-func (r *redialer) run(ctx context.Context, p peer.ID, k *keptPeer) {
-	pause := redialMin
+func (r *redialer) run(ctx context.Context, k *keptPeer) {
+	defer k.cancel()
+	pause, seen := redialMin, time.Now()
 	for ctx.Err() == nil {
-		if r.h.connected(p) {
+		if r.h.connected(k.id) {
 			up := time.Now()
 			select {
 			case <-k.lost:
 			case <-ctx.Done():
 			}
-			if time.Since(up) >= redialStable {
+			if seen = time.Now(); seen.Sub(up) >= redialStable {
 				pause = redialMin
 			}
 			continue
 		}
-		dctx, cancel := context.WithTimeout(ctx, dialTimeout)
-		err := r.h.dial(dctx, peer.AddrInfo{ID: p, Addrs: r.h.gate.addrs(p)})
-		cancel()
+		if k.limit > 0 && time.Since(seen) > k.limit {
+			r.forget(k)
+			return
+		}
+		err := r.dial(ctx, k.id)
 		if err != nil {
-			r.h.log.Debug("peer not reached", "peer", p, "err", err)
+			r.h.log.Debug("peer not reached", "peer", k.id, "err", err)
 		}
 		if err != nil || pause > redialMin {
 			sleep(ctx, pause/2+rand.N(pause/2))
 		}
 		pause = min(2*pause, redialMax)
 	}
+}
+
+func (r *redialer) dial(ctx context.Context, p peer.ID) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return r.h.dial(ctx, peer.AddrInfo{ID: p, Addrs: r.h.gate.addrs(p)})
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -24,6 +24,8 @@ const (
 // frames. One goroutine may read while another writes; otherwise it is not safe for
 // concurrent use, but for SetDeadline, Close, Reset and Bytes, which are.
 //
+// A stream holds resources at both ends until Close or Reset.
+//
 // Every wait for a byte ends after Config.StreamIdle, or at the deadline if that is
 // earlier, with an error for which os.ErrDeadlineExceeded holds.
 type Stream struct {
@@ -49,7 +51,7 @@ func (h *Host) Open(ctx context.Context, id, proto string) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("p2p: peer id %q: %w", id, err)
 	}
-	if h.ctx.Err() != nil {
+	if h.isClosed() {
 		return nil, ErrClosed
 	}
 	if h.host.Network().Connectedness(p) == network.NotConnected {

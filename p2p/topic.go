@@ -91,7 +91,7 @@ func (h *Host) JoinTopic(name string, handle func(m Message) Verdict) (*Topic, e
 		up: make(map[peer.ID]struct{}), mesh: make(map[peer.ID]struct{})}
 	h.joining.Lock()
 	defer h.joining.Unlock()
-	if h.ctx.Err() != nil {
+	if h.isClosed() {
 		return nil, ErrClosed
 	}
 	if h.topic(name) != nil {
@@ -129,28 +129,26 @@ func (t *Topic) join() (err error) {
 }
 
 // validate verifies the message, then hands it over in its turn.
-func (t *Topic) validate(via peer.ID, m *pubsub.Message) pubsub.ValidationResult {
-	env, err := openEnvelope(m.Data)
-	if err != nil {
+func (t *Topic) validate(via peer.ID, id string, a *arrival) pubsub.ValidationResult {
+	if a.env.author == t.h.id { // an echo older than SeenFor
+		a.ticket.cancel()
+		return pubsub.ValidationIgnore
+	}
+	if err := a.env.verify(id, t.h.cfg.MaxMessage); err != nil {
+		a.ticket.cancel()
 		return t.reject(via, err)
 	}
-	if env.author == t.h.id {
-		return pubsub.ValidationIgnore // an echo older than SeenFor
-	}
-	gate := t.h.order.of(env.author)
-	ticket := gate.ticket()
-	if err := env.verify(m.ID); err != nil {
-		gate.pass(ticket, nil)
-		return t.reject(via, err)
-	}
-	result := pubsub.ValidationIgnore
-	gate.pass(ticket, func() {
-		result = t.deliver(Message{From: t.h.names.of(env.author), Via: t.h.names.of(via), Data: env.payload})
+	var result pubsub.ValidationResult
+	a.ticket.pass(func() {
+		result = t.deliver(Message{From: t.h.names.of(a.env.author), Via: t.h.names.of(via), Data: a.env.payload})
 	})
 	return result
 }
 
 func (t *Topic) reject(via peer.ID, err error) pubsub.ValidationResult {
+	if t == nil {
+		return pubsub.ValidationReject
+	}
 	t.rejected.Add(1)
 	t.h.log.Debug("message rejected", "topic", t.name, "via", via, "err", err)
 	return pubsub.ValidationReject
@@ -217,9 +215,9 @@ func (t *Topic) Stats() TopicStats {
 	}
 }
 
-// Close leaves the topic. When it returns, no call of the handler is running and
-// none will come, so do not call it from the handler. It may be called more than
-// once.
+// Close leaves the topic. When it returns, no call of the handler or of a function
+// given to OnPeer is running and none will come, so do not call it from one. It may be
+// called more than once.
 func (t *Topic) Close() error {
 	t.h.joining.Lock()
 	defer t.h.joining.Unlock()
@@ -240,8 +238,9 @@ func (t *Topic) leave() (err error) {
 		}
 		t.h.topics.Delete(t.name)
 		t.mu.Lock()
-		defer t.mu.Unlock()
-		for _, f := range t.feeds {
+		feeds := t.feeds
+		t.mu.Unlock()
+		for _, f := range feeds {
 			f.close()
 		}
 	})

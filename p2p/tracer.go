@@ -43,19 +43,19 @@ func (t *tracer) RejectMessage(m *pubsub.Message, reason string) {
 			tp.rejected.Add(1)
 		}
 	}
-	t.inflow.leave(m.ReceivedFrom, len(m.Data))
+	t.inflow.discard(m.Message)
 }
 
 // DuplicateMessage implements pubsub.RawTracer.
 func (t *tracer) DuplicateMessage(m *pubsub.Message) {
-	t.inflow.leave(m.ReceivedFrom, len(m.Data))
+	t.inflow.discard(m.Message)
 	if tp := (*Host)(t).topic(m.GetTopic()); tp != nil {
 		tp.duplicate.Add(1)
 	}
 }
 
-// ValidateMessage implements pubsub.RawTracer: the message has left the queue.
-func (t *tracer) ValidateMessage(m *pubsub.Message) { t.inflow.leave(m.ReceivedFrom, len(m.Data)) }
+// ValidateMessage implements pubsub.RawTracer; the validator comes next.
+func (t *tracer) ValidateMessage(*pubsub.Message) {}
 
 // SendRPC implements pubsub.RawTracer: the RPC was put into p's queue.
 func (t *tracer) SendRPC(rpc *pubsub.RPC, p peer.ID) {

@@ -1,0 +1,49 @@
+package p2p
+
+import (
+	"bufio"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+const gossipReadBuffer = 16 << 10
+
+// gossipHost is the host as gossipsub sees it: streams that peers open pass through
+// the flow control.
+type gossipHost struct {
+	host.Host
+	h *Host
+}
+
+// SetStreamHandler implements host.Host.
+func (g gossipHost) SetStreamHandler(proto protocol.ID, handle network.StreamHandler) {
+	g.Host.SetStreamHandler(proto, func(s network.Stream) {
+		in := &gossipIn{Stream: s, flow: g.h.inflow, peer: s.Conn().RemotePeer()}
+		in.buf = bufio.NewReaderSize((*gatedReader)(in), gossipReadBuffer)
+		handle(in)
+		g.h.subs.forget(in.peer)
+		g.h.inflow.forget(in.peer)
+	})
+}
+
+// gossipIn is an inbound gossip stream.
+type gossipIn struct {
+	network.Stream
+	buf  *bufio.Reader
+	flow *inflow
+	peer peer.ID
+}
+
+// Read implements io.Reader.
+func (s *gossipIn) Read(p []byte) (int, error) { return s.buf.Read(p) }
+
+// gatedReader reads from the stream when the flow control allows it.
+type gatedReader gossipIn
+
+func (r *gatedReader) Read(p []byte) (int, error) {
+	r.flow.wait(r.peer)
+	return r.Stream.Read(p)
+}
