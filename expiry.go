@@ -10,9 +10,14 @@ import (
 // now is the time by which entries expire. The registry is locked, for reading at least.
 func (r *Registry) now() hlc.Timestamp { return r.node.clock.Reading(r.node.cfg.Clock()) }
 
-// expiry is the stamp at which something written now with a TTL expires.
+// expiry is the stamp at which something written now with a TTL expires: the first whole millisecond at which the TTL is over, by the wall clock or, where the hybrid
+// clock is ahead of it, by that.
 func (r *Registry) expiry(at replica.Instant, ttl time.Duration) hlc.Timestamp {
-	return r.node.clock.Reading(at.Wall).Add(ttl)
+	from := at.Wall
+	if ahead := r.node.clock.Reading(at.Wall).Time(); ahead.After(from) {
+		from = ahead
+	}
+	return hlc.FromTime(from.Add(ttl + time.Millisecond - 1))
 }
 
 // putExpiry is the expiry of a put: what its options say, else the registry's default. The registry is locked.
