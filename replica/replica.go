@@ -48,7 +48,7 @@ func (r *Replica) Now(at Instant) hlc.Timestamp { return r.cfg.Clock.Reading(at.
 // writer holds no lease.
 type Write struct {
 	Key     string
-	Value   []byte // not kept: the replica copies it
+	Value   []byte // not kept: the replica copies it. A delete has none
 	Expires hlc.Timestamp
 	Delete  bool
 	Fence   lwwmap.Token
@@ -60,6 +60,9 @@ type Write struct {
 func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error) {
 	if err := r.CheckWrite(at, w); err != nil {
 		return lwwmap.Record{}, lwwmap.Record{}, err
+	}
+	if w.Delete {
+		w.Value = nil
 	}
 	return r.commit(at, lwwmap.Entry{
 		Kind: lwwmap.Data, Key: w.Key, Value: w.Value, Expires: w.Expires, Deleted: w.Delete, Fence: r.currentFence(w.Key, w.Fence),

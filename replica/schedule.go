@@ -174,8 +174,10 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 			consider(p.at)
 		}
 	}
-	for _, g := range r.peers.gaps {
-		consider(g.at)
+	if len(r.peers.known) > 0 { // else a gap waits for someone to ask
+		for _, g := range r.peers.gaps {
+			consider(g.at)
+		}
 	}
 	if e := r.m.NextExpiry(); e != 0 {
 		wait = min(wait, max(e.Sub(r.Now(at)), time.Millisecond))
