@@ -107,14 +107,13 @@ func (t *table) get(kind Kind, key string) Record {
 
 // at returns the cell of a key, nil if it holds nothing.
 func (t *table) at(slot uint64, kind Kind, key string) *cell {
-	c, ok := t.bySlot[slot]
-	if !ok || (c.rec.Key() == key && c.rec.Kind() == kind) {
+	if c := t.bySlot[slot]; c != nil && c.rec.Key() == key && c.rec.Kind() == kind {
 		return c
 	}
 	if len(t.spill) == 0 {
 		return nil
 	}
-	return t.spill[spilled{kind, key}]
+	return t.spill[spilled{kind, key}] // also where the slot is free: its key may have gone since
 }
 
 // set stores r; c is what at returns for its key.
@@ -139,6 +138,7 @@ func (t *table) place(slot uint64, c *cell) {
 		t.spill[spilled{kind, key}] = c
 	} else {
 		t.bySlot[slot] = c
+		delete(t.spill, spilled{kind, key})
 	}
 	t.byKey[kind-Data].Set(order(c))
 }
