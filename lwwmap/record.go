@@ -38,8 +38,16 @@ const (
 	flagExpiry
 )
 
-// Pack copies e into a record. The hash is keyed with digestKey.
+// Pack copies e into a record. The hash is keyed with digestKey. Key and value
+// must be within MaxKeyLen and MaxValueLen.
 func Pack(e *Entry, digestKey Digest) Record {
+	b := pack(e)
+	seal(b, digestKey)
+	return Record{unsafe.SliceData(b)}
+}
+
+// pack is Pack without the hash.
+func pack(e *Entry) []byte {
 	n, flags := headerLen+len(e.Key)+len(e.Value), byte(0)
 	if e.Deleted {
 		flags |= flagDeleted
@@ -70,8 +78,7 @@ func Pack(e *Entry, digestKey Digest) Record {
 		rest = rest[expiryLen:]
 	}
 	copy(rest, e.Value)
-	seal(b, digestKey)
-	return Record{unsafe.SliceData(b)}
+	return b
 }
 
 // seal puts the hash of all that follows in front. The digest key takes the
@@ -117,14 +124,19 @@ func (r Record) Kind() Kind { return Kind(r.head()[offKind]) }
 
 // Key returns the key without copying it.
 func (r Record) Key() string {
-	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(r.p), headerLen)), r.klen())
+	n := r.klen()
+	if n == 0 {
+		return "" // not a pointer to the end, which may be someone else's memory
+	}
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(r.p), headerLen)), n)
 }
 
-// Value returns the value without copying it; it must not be modified.
+// Value returns the value without copying it; it must not be modified. It is
+// never nil.
 func (r Record) Value() []byte {
-	n := r.vlen()
-	off := headerLen + r.klen() + r.extra()
-	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(r.p), off)), n)[:n:n]
+	b := r.bytes()
+	off := len(b) - r.vlen()
+	return b[off:len(b):len(b)] // a slice, not unsafe.Add: an empty one does not point to the end
 }
 
 // Dot says who wrote the record.

@@ -63,8 +63,8 @@ func (s *Snapshot) Buckets(want func(Bucket) bool, fn func(Bucket, Record)) {
 // Scan is the records of one kind as they stood at one moment; a Snapshot for
 // readers that want nothing but keys and values.
 type Scan struct {
-	index
-	kind Kind
+	records index // only the order of keys of its kind
+	kind    Kind
 }
 
 // Scan takes one.
@@ -74,4 +74,4 @@ func (m *Map) Scan(kind Kind) *Scan {
 
 // Ascend calls fn for each record with from <= key < to, tombstones included,
 // until fn returns false. An empty to means to the end.
-func (s *Scan) Ascend(from, to string, fn func(Record) bool) { s.index.Ascend(s.kind, from, to, fn) }
+func (s *Scan) Ascend(from, to string, fn func(Record) bool) { s.records.Ascend(s.kind, from, to, fn) }

@@ -2,6 +2,7 @@ package lwwmap
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/hlc"
@@ -59,8 +60,12 @@ func (a ordered) less(b ordered) bool {
 
 func order(c *cell) ordered { return ordered{prefixOf(c.rec.Key()), c} }
 
-// pivot is a place in the order of keys.
-func pivot(key string) ordered { return order(&cell{rec: Pack(&Entry{Key: key}, Digest{})}) }
+// pivot is a place in the order of keys: that of key or, if it is too long to
+// be one, of the longest key before it.
+func pivot(key string) ordered {
+	b := pack(&Entry{Key: key[:min(len(key), MaxKeyLen)]})
+	return order(&cell{rec: Record{unsafe.SliceData(b)}})
+}
 
 func prefixOf(key string) uint64 {
 	var b [8]byte
@@ -229,7 +234,7 @@ func (t *table) forkKind(kind Kind) (f index) {
 
 // lookup finds a key without the hash table, for snapshots.
 func (x *index) lookup(kind Kind, key string) Record {
-	if o, ok := x.byKey[kind-Data].Get(pivot(key)); ok {
+	if o, ok := x.byKey[kind-Data].Get(pivot(key)); ok && o.rec.Key() == key {
 		return o.rec
 	}
 	return Record{}
@@ -240,10 +245,11 @@ func (x *index) lookup(kind Kind, key string) Record {
 // means to the end. The map must not be written meanwhile.
 func (x *index) Ascend(kind Kind, from, to string, fn func(Record) bool) {
 	x.byKey[kind-Data].Ascend(pivot(from), func(o ordered) bool {
-		if to != "" && o.rec.Key() >= to {
+		key := o.rec.Key()
+		if to != "" && key >= to {
 			return false
 		}
-		return fn(o.rec)
+		return key < from || fn(o.rec)
 	})
 }
 
