@@ -62,7 +62,7 @@ func main() {
 	flag.StringVar(&c.Store, "store", "map", "datastore below the rival for local work: map or pebble (with fsync)")
 	flag.BoolVar(&c.JSON, "json", false, "print JSON lines instead of a table")
 	flag.Parse()
-	logging.SetAllLoggers(logging.LevelFatal) // its retries log errors that are part of the result
+	logging.SetupLogging(logging.Config{Level: logging.LevelFatal, Stderr: true}) // its retries log errors that are part of the result
 
 	if err := run(c); err != nil {
 		fmt.Fprintln(os.Stderr, "rivals:", err)

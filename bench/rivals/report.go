@@ -20,7 +20,6 @@ type result struct {
 	Limit    float64   `json:"limit_seconds"`
 	Note     string    `json:"note,omitempty"`
 	Values   []float64 `json:"values"` // sorted
-
 }
 
 // report prints results as they come: as JSON lines, or as the rows of a Markdown table.

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/minikv/minikv"
+)
+
+// nodeService is what the parent can ask a child that is a minikv node. Its methods have the form that net/rpc asks for.
+type nodeService struct {
+	node   *minikv.Node
+	reg    *minikv.Registry
+	values valuePool
+
+	mu      sync.Mutex
+	arrived map[string]time.Time
+	load    *putLoad
+}
+
+func (s *nodeService) Close() error {
+	if s.node == nil {
+		return nil
+	}
+	return s.node.Close()
+}
+
+type Identity struct{ ID, Addr string }
+
+// Open starts the node on a loopback port.
+func (s *nodeService) Open(_ None, out *Identity) (err error) {
+	s.node, err = minikv.Open(context.Background(), "", minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+	if err != nil {
+		return err
+	}
+	if s.reg, err = s.node.Registry(context.Background(), "bench", minikv.Public()); err != nil {
+		return err
+	}
+	*out = Identity{ID: string(s.node.ID()), Addr: s.node.Addrs()[0]}
+	return nil
+}
+
+func (s *nodeService) Connect(to Identity, _ *None) error {
+	_, err := s.node.Connect(context.Background(), to.Addr)
+	return err
+}
+
+// Disconnect parts for good, whoever dialled. It returns when the connection is down.
+func (s *nodeService) Disconnect(from Identity, _ *None) error {
+	err := s.node.Disconnect(context.Background(), minikv.PeerID(from.ID))
+	if errors.Is(err, minikv.ErrNoPeer) {
+		err = nil
+	}
+	for s.node.Metrics().PeersConnected > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	return err
+}
+
+// Fill says what to write: Keys keys of a seed, Writes times in all (each once if zero), in batches of Batch.
+type Fill struct {
+	Seed          uint64
+	Keys          int
+	Writes, Batch int
+	Order         uint64 // not zero: shuffle by this
+}
+
+type Filled struct {
+	Took time.Duration
+	Root string
+}
+
+// Fill writes and says what the root is then.
+func (s *nodeService) Fill(f Fill, out *Filled) error {
+	keys := makeKeys(f.Seed, f.Keys)
+	if f.Order != 0 {
+		keys = shuffled(keys, f.Order)
+	}
+	writes := f.Writes
+	if writes == 0 {
+		writes = len(keys)
+	}
+	start := time.Now()
+	if err := s.write(keys, writes, f.Batch); err != nil {
+		return err
+	}
+	out.Took = time.Since(start)
+	return s.Root(None{}, &out.Root)
+}
+
+func (s *nodeService) write(keys []string, writes, size int) error {
+	ctx := context.Background()
+	batch := s.reg.NewBatch()
+	for i := range writes {
+		key, value := keys[i%len(keys)], s.values.at(i)
+		if size <= 1 {
+			if _, err := s.reg.Put(ctx, key, value); err != nil {
+				return err
+			}
+			continue
+		}
+		batch.Put(key, value)
+		if batch.Len() == size || i == writes-1 {
+			if _, err := batch.Commit(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *nodeService) Root(_ None, out *string) error {
+	r := s.reg.Root()
+	*out = hex.EncodeToString(r[:])
+	return nil
+}
+
+// AwaitRoot returns when the root is want, looking every 200 us.
+func (s *nodeService) AwaitRoot(want string, _ *None) error {
+	for {
+		if r := s.reg.Root(); hex.EncodeToString(r[:]) == want {
+			return nil
+		}
+		time.Sleep(200 * time.Microsecond)
+	}
+}
+
+func (s *nodeService) AwaitSynced(peers int, _ *None) error {
+	return s.reg.WaitSynced(context.Background(), peers)
+}
+
+// SyncAsk asks for an exchange with a peer; Wait: keep trying until it has joined the registry.
+type SyncAsk struct {
+	Peer string
+	Wait bool
+}
+
+func (s *nodeService) Sync(ask SyncAsk, out *minikv.SyncStats) error {
+	for {
+		stats, err := s.reg.SyncPeer(context.Background(), minikv.PeerID(ask.Peer))
+		if ask.Wait && errors.Is(err, minikv.ErrNoPeer) {
+			runtime.Gosched()
+			continue
+		}
+		*out = stats
+		return err
+	}
+}
+
+func (s *nodeService) Metrics(_ None, out *minikv.Metrics) error {
+	*out = s.reg.Metrics()
+	return nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// transfer measures new keys written on one of two connected processes, from the first put until the roots are equal.
+// The floor is the same number of bytes over one bare libp2p stream: what the transport and two cores allow at all.
+func transfer(b *bench) error {
+	sizes := []int{b.Keys}
+	if b.Keys > 10_000 {
+		sizes = []int{10_000, b.Keys}
+	}
+	for _, n := range sizes {
+		for _, batch := range []int{1000, 1} {
+			if err := b.transferRow(n, batch); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// perEntry is about what one entry takes on the wire: key, value, stamp and framing.
+const perEntry = 140
+
+func (b *bench) transferRow(n, batch int) error {
+	how := "one by one"
+	if batch > 1 {
+		how = fmt.Sprintf("batches of %d", batch)
+	}
+	f := figure{what: fmt.Sprintf("two processes, %s new keys, %s, first put to equal roots", digits(float64(n)), how), unit: "keys/s", bar: atLeast(150_000), note: "floor: a bare stream"}
+	err := b.repeat(func() error {
+		took, err := b.transferOnce(n, batch)
+		if err != nil {
+			return err
+		}
+		floor, err := b.streamFloor(n * perEntry)
+		if err != nil {
+			return err
+		}
+		f.addPair(float64(n)/took.Seconds(), float64(n)/floor.Seconds())
+		return nil
+	})
+	b.table.add(&f)
+	return err
+}
+
+func (b *bench) transferOnce(n, batch int) (time.Duration, error) {
+	nodes, stop, err := b.openMesh(2, "transfer")
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
+	var f Filled
+	start := time.Now()
+	if err := nodes[0].call("Fill", Fill{Seed: 1, Keys: n, Batch: batch}, &f); err != nil {
+		return 0, err
+	}
+	making := time.Since(start) - f.Took // of the keys, before the first put
+	err = nodes[1].call("AwaitRoot", f.Root, &None{})
+	return time.Since(start) - making, err
+}
