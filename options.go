@@ -269,8 +269,9 @@ type updatesOnly struct{}
 func (updatesOnly) applyWatch(o *watchOptions) error { o.updatesOnly = true; return nil }
 
 // After makes a watch leave out what another watch with the same prefix had delivered when its [Event.Position] was taken, on this
-// or another node. Deletes made since then are told as long as their tombstone is held, see [Config].TombstoneRetention; expiries that
-// fell in between are not, see [Entry].Expires.
+// or another node. Deletes made since then are told as long as their tombstone is held, see [Config].TombstoneRetention. Not told are keys
+// that went without one in between: by expiry, or because a peer knew of a delete that nobody remembers singly any more. A consumer
+// that keeps a copy checks at [EventSynced] with [Registry.Has] those of its keys that can go so, or begins without After.
 func After(p Position) WatchOption { return after{p} }
 
 type after struct{ p Position }
