@@ -29,7 +29,7 @@ func (s *Session) applyAll(at Instant, entries []lwwmap.Entry, despite bool) {
 	for i := range entries {
 		e := &entries[i]
 		s.got++
-		if _, err := s.r.apply(at, *e, despite); err != nil {
+		if _, err := s.r.apply(at, s.peer, *e, despite); err != nil {
 			s.refused++
 			continue
 		}

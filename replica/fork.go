@@ -1,18 +1,53 @@
 package replica
 
 import (
+	"fmt"
+
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
 )
 
+// maxForks is how often a replica believes that it was copied. Each time costs
+// it another issue of all its writes, so a liar could keep it busy for ever.
+const maxForks = 16
+
 // checkFork looks whether a peer has seen more writes of this replica's actor
 // than it has made: then the process was copied while it ran, and both copies
-// have issued the same dots. This one goes on as a new actor, above the old
-// one so that the order of its writes stays, and issues again under it what it
-// wrote; so nobody's write goes on the word of a forked actor's dots.
-func (r *Replica) checkFork(at Instant, seen *crdt.Context) error {
-	if r.actor == 0 || seen.Max(r.actor) <= r.out.last {
+// have issued the same dots.
+func (r *Replica) checkFork(at Instant, seen uint64) error {
+	if r.actor == 0 || seen <= r.out.last {
 		return nil
+	}
+	return r.fork(at)
+}
+
+// checkOwn looks at an entry under this replica's actor. One that it did not
+// make is forged if it lies above its writes: a copy's context would have told
+// of it before. In the place of one that it made it is a copy's.
+func (r *Replica) checkOwn(at Instant, from string, e *lwwmap.Entry) (err error) {
+	if e.Dot.Actor != r.actor {
+		return nil
+	}
+	if e.Dot.Seq > r.out.last {
+		r.stats.Refused.Forged++
+		return &ForgedError{Actor: r.actor, Writer: r.cfg.Peer, From: from}
+	}
+	made := crdt.Span{Actor: r.actor, Ranges: crdt.Ranges{{Lo: e.Dot.Seq, Hi: e.Dot.Seq}}}
+	r.m.Dots(made, func(rec lwwmap.Record) bool {
+		if rec.Kind() != e.Kind || rec.Key() != e.Key || rec.Stamp() != e.Stamp {
+			err = r.fork(at)
+		}
+		return false
+	})
+	return err
+}
+
+// fork goes on as a new actor, above the old one so that the order of this
+// replica's writes stays, and issues again under it what it wrote; so nobody's
+// write goes on the word of a forked actor's dots.
+func (r *Replica) fork(at Instant) error {
+	if r.stats.Forks == maxForks {
+		return fmt.Errorf("%w: claims writes of this replica that it did not make, once too often", ErrProtocol)
 	}
 	r.stats.Forks++
 	old := crdt.Span{Actor: r.actor, Ranges: crdt.Ranges{{Lo: 1, Hi: r.out.last}}}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/minikv/minikv/crdt"
@@ -19,15 +20,15 @@ type Receipt struct {
 // then offers the entry again by session, until it is acceptable.
 func (r *Replica) Receive(at Instant, from, via string, d *Delta) (rcpt Receipt) {
 	r.stats.Received++
-	if d.Actor == r.actor {
-		return Receipt{Refused: r.receiveOwn(at, d)}
-	}
 	if err := r.checkAuthor(d, from); err != nil {
 		r.stats.Refused.Forged++
 		return Receipt{Refused: err}
 	}
+	if d.Actor == r.actor {
+		return Receipt{Refused: r.receiveOwn(at, d)}
+	}
 	for i := range d.Entries {
-		outcome, err := r.apply(at, d.Entries[i], false)
+		outcome, err := r.apply(at, from, d.Entries[i], false)
 		if err != nil {
 			rcpt.Refused = err
 			continue
@@ -36,32 +37,44 @@ func (r *Replica) Receive(at Instant, from, via string, d *Delta) (rcpt Receipt)
 			rcpt.Stored++
 		}
 	}
-	// A range is seen only if each of its entries was stored or rightly ignored.
-	if rcpt.Refused == nil {
-		r.m.Context().AddRanges(d.Actor, d.Seqs)
-	}
-	if len(d.Announced) > 0 || hasGap(r.m.Context().Of(d.Actor)) {
-		r.peers.missed(d.Actor, d.Announced.Max(), via, at)
-	}
+	r.noteSeqs(at, from, via, d, rcpt.Refused == nil)
 	return rcpt
+}
+
+// noteSeqs takes over which writes a delta says it covers. A range is seen only
+// if each of its entries was stored or rightly ignored, and only on the word of
+// who is known to write as the actor: else a stranger could make writes that he
+// never saw look seen.
+func (r *Replica) noteSeqs(at Instant, from, via string, d *Delta, whole bool) {
+	upTo := d.Announced.Max()
+	switch {
+	case !whole:
+	case r.Writer(d.Actor) == from:
+		r.m.Context().AddRanges(d.Actor, d.Seqs)
+	default: // its first write, which says who it is, got lost
+		upTo = max(upTo, d.Seqs.Max())
+	}
+	if upTo > 0 || hasGap(r.m.Context().Of(d.Actor)) {
+		r.peers.missed(d.Actor, upTo, via, at)
+	}
 }
 
 // receiveOwn looks at a delta under this replica's own actor: an echo, or the
 // word of a copy of this process.
 func (r *Replica) receiveOwn(at Instant, d *Delta) error {
-	seen := new(crdt.Context)
-	seen.AddRanges(d.Actor, d.Seqs.Union(d.Announced))
-	return r.checkFork(at, seen)
+	return r.checkFork(at, max(d.Seqs.Max(), d.Announced.Max()))
 }
 
-// checkAuthor refuses a delta under an actor that is known to be another peer.
+// checkAuthor refuses a delta under an actor that is known to be another peer,
+// and one that says so of someone else's actor: nobody but the writer itself
+// floods where an actor comes from.
 func (r *Replica) checkAuthor(d *Delta, from string) error {
 	if writer := r.Writer(d.Actor); writer != "" && writer != from {
 		return &ForgedError{Actor: d.Actor, Writer: writer, From: from}
 	}
 	for i := range d.Entries {
-		if e := &d.Entries[i]; e.Kind == lwwmap.Origin && e.Dot.Actor == d.Actor && string(e.Value) != from {
-			return &ForgedError{Actor: d.Actor, Writer: string(e.Value), From: from}
+		if e := &d.Entries[i]; e.Kind == lwwmap.Origin && (e.Dot.Actor != d.Actor || string(e.Value) != from) {
+			return &ForgedError{Actor: e.Dot.Actor, Writer: string(e.Value), From: from}
 		}
 	}
 	return nil
@@ -71,11 +84,17 @@ func hasGap(seqs crdt.Ranges) bool {
 	return len(seqs) > 1 || (len(seqs) == 1 && seqs[0].Lo != 1)
 }
 
-// apply takes in one entry from outside. despite says that the sender knows
+// apply takes in one entry that a peer sent. despite says that the sender knows
 // that this replica has seen the entry, and sends it because no horizon covers
 // its loss.
-func (r *Replica) apply(at Instant, e lwwmap.Entry, despite bool) (lwwmap.Outcome, error) {
+func (r *Replica) apply(at Instant, from string, e lwwmap.Entry, despite bool) (lwwmap.Outcome, error) {
 	if err := r.checkEntry(at, &e); err != nil {
+		return 0, err
+	}
+	if err := r.checkOwn(at, from, &e); err != nil {
+		return 0, err
+	}
+	if err := r.cfg.Clock.Observe(e.Stamp, at.Wall); err != nil {
 		return 0, err
 	}
 	late := r.isLate(&e)
@@ -118,42 +137,50 @@ func (r *Replica) isLate(e *lwwmap.Entry) bool {
 
 // checkEntry refuses what no honest replica with the same limits writes.
 func (r *Replica) checkEntry(at Instant, e *lwwmap.Entry) error {
-	if err := r.cfg.Clock.Observe(e.Stamp, at.Wall); err != nil {
+	if err := r.checkOrder(at, e.Order()); err != nil {
 		r.stats.Refused.Skew++
 		return err
 	}
-	if err := r.checkBase(at, e); err != nil {
-		r.stats.Refused.Skew++
-		return err
-	}
-	if len(e.Key) == 0 || len(e.Key) > r.cfg.MaxKey || len(e.Value) > r.maxValue(e.Kind) {
+	if len(e.Key) == 0 || (e.Kind != lwwmap.Origin && len(e.Key) > r.cfg.MaxKey) || len(e.Value) > r.maxValue(e.Kind) {
 		r.stats.Refused.Bounds++
 		return &EntryError{Entry: e.Dot, Why: "key or value over this node's limits"}
 	}
-	if e.Kind == lwwmap.Origin && e.Key != originKey(e.Dot.Actor) {
-		r.stats.Refused.Forged++
-		return &EntryError{Entry: e.Dot, Why: "names another actor's origin"}
-	}
-	if e.Kind == lwwmap.Lease {
+	switch e.Kind {
+	case lwwmap.Data:
+		if e.Base > e.Stamp {
+			r.stats.Refused.Malformed++
+			return &EntryError{Entry: e.Dot, Why: "its base is later than its stamp"}
+		}
+	case lwwmap.Lease:
 		if _, err := decodeLease(e); err != nil {
 			r.stats.Refused.Malformed++
 			return &EntryError{Entry: e.Dot, Why: err.Error()}
+		}
+	case lwwmap.Origin:
+		if !isOrigin(e) {
+			r.stats.Refused.Forged++
+			return &EntryError{Entry: e.Dot, Why: "not what an actor writes first"}
 		}
 	}
 	return nil
 }
 
-// checkBase holds what ranks above the stamp to a bound in time as well: an
-// entry whose base or whose fence's epoch lies in the far future would win for
-// ever.
-func (r *Replica) checkBase(at Instant, e *lwwmap.Entry) error {
-	if e.Kind == lwwmap.Data && e.Base != 0 {
-		if err := r.cfg.Clock.Check(e.Base, at.Wall); err != nil {
-			return err
-		}
+// isOrigin says whether an entry is the first write of its actor, as mintActor
+// makes it.
+func isOrigin(e *lwwmap.Entry) bool {
+	return e.Key == originKey(e.Dot.Actor) && e.Dot.Seq == 1 && len(e.Value) > 0 &&
+		!e.Deleted && e.Expires == 0 && e.Fence.IsZero() && e.Base == 0
+}
+
+// checkOrder holds all that ranks an entry or a collection horizon to a bound
+// in time: one whose stamp or whose fence's epoch lies in the far future would
+// win for ever.
+func (r *Replica) checkOrder(at Instant, o lwwmap.Order) error {
+	if err := r.cfg.Clock.Check(o.Stamp, at.Wall); err != nil {
+		return err
 	}
-	if latest := epochBase(hlc.FromTime(at.Wall).Add(epochLead)); e.Fence.Epoch() > latest {
-		return &EntryError{Entry: e.Dot, Why: "its lease's epoch lies in the future"}
+	if o.Fence.Epoch() > epochBase(hlc.FromTime(at.Wall).Add(epochLead)) {
+		return fmt.Errorf("%w: the epoch of lease %s lies in the future", ErrProtocol, o.Fence)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/minikv/minikv/crdt"
@@ -116,21 +117,50 @@ func (r *Replica) commit(at Instant, e lwwmap.Entry) (now, was lwwmap.Record, er
 }
 
 // placeData sets fence and base: under a lease its token and the write's own
-// stamp; without one those of the entry replaced or, where the key holds
-// nothing, of the collection horizon. So a write wins over whatever its writer
-// had seen, fenced or collected long ago, and loses to the holder's later ones.
+// stamp; without one those of the entry replaced or, if higher, those of what
+// may have been forgotten about the key. So a write wins over whatever its
+// writer had seen, fenced or collected long ago, and loses to the holder's later
+// ones.
 func (r *Replica) placeData(e *lwwmap.Entry) {
 	if !e.Fence.IsZero() {
 		e.Base = e.Stamp
 		return
 	}
-	if held := r.m.Get(e.Kind, e.Key); !held.IsZero() {
+	held := r.m.Get(e.Kind, e.Key)
+	if !held.IsZero() {
 		e.Fence, e.Base = held.Fence()
-		return
 	}
+	fence, base := r.forgotten(e, !held.IsZero())
+	if c := fence.Compare(e.Fence); c > 0 || (c == 0 && base > e.Base) {
+		e.Fence, e.Base = fence, base
+	}
+}
+
+// forgotten bounds fence and base of the entries of a key that this replica has
+// seen and holds no more. The collection horizon is such a bound, but its fence
+// may be another key's, and a plain write must not come to stand above a holder
+// of this key of whom its writer has not heard. So the fence is cut down to the
+// lease known on the key or, as the records of leases may be collected two days
+// after their day, to the lowest of the day before yesterday.
+//
+// A key that holds something, and on which no lease is known, needs no bound:
+// it was not under one lately.
+func (r *Replica) forgotten(e *lwwmap.Entry, holds bool) (lwwmap.Token, hlc.Timestamp) {
 	horizons := r.m.Horizons()
 	h := horizons.Of(e.Kind)
-	e.Fence, e.Base = h.Fence, h.Base
+	var most lwwmap.Token
+	if rec := r.m.Get(lwwmap.Lease, e.Key); !rec.IsZero() {
+		most, _ = rec.Fence()
+	} else if holds {
+		return most, 0
+	}
+	if old := lwwmap.MakeToken(epochBase(e.Stamp.Add(-leaseMemory)), hlc.Max, math.MaxUint64); old.Compare(most) > 0 {
+		most = old
+	}
+	if h.Fence.Compare(most) > 0 {
+		return most, e.Stamp
+	}
+	return h.Fence, h.Base
 }
 
 func (r *Replica) nextDot() crdt.Dot {
@@ -146,16 +176,16 @@ func (r *Replica) ensureActor(at Instant) error {
 	return r.mintActor(at, 0)
 }
 
-// mintActor mints an actor above the given one.
+// mintActor mints an actor above the given one, as long as there are any.
 func (r *Replica) mintActor(at Instant, above crdt.Actor) error {
 	stamp, err := r.cfg.Clock.Now(at.Wall)
 	if err != nil {
 		return err
 	}
-	actor := above + 1
-	if span := ^uint64(0) - uint64(above); span > 1 {
-		actor += crdt.Actor(r.cfg.Rand.Uint64N(span - 1))
+	if above == math.MaxUint64 {
+		above = 0 // what is issued again may then lose to the copy's, but no actor is zero
 	}
+	actor := above + 1 + crdt.Actor(r.cfg.Rand.Uint64N(math.MaxUint64-uint64(above)))
 	r.actor = actor
 	r.out = outbox{actor: actor}
 	_, _, err = r.commit(at, lwwmap.Entry{

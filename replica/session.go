@@ -235,8 +235,11 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 		return fmt.Errorf("%w: %v", ErrProtocol, err)
 	}
 	for k, h := range f.Horizons {
-		if err := s.r.cfg.Clock.Check(max(h.Stamp, dataBase(lwwmap.Kind(k)+lwwmap.Data, h)), at.Wall); err != nil {
+		if err := s.r.checkOrder(at, h); err != nil {
 			return fmt.Errorf("peer's collection horizon: %w", err)
+		}
+		if lwwmap.Kind(k)+lwwmap.Data == lwwmap.Data && h.Base > h.Stamp {
+			return fmt.Errorf("%w: peer's collection horizon has a base later than its stamp", ErrProtocol)
 		}
 	}
 	s.peerContext, s.peerHorizons, s.spans = context, f.Horizons, nil
@@ -245,15 +248,7 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 	s.sending.init(s.snap, context)
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
-	return s.r.checkFork(at, context)
-}
-
-// dataBase returns the part of an order that is a stamp only for data.
-func dataBase(k lwwmap.Kind, o lwwmap.Order) hlc.Timestamp {
-	if k == lwwmap.Data {
-		return o.Base
-	}
-	return 0
+	return s.r.checkFork(at, context.Max(s.r.actor))
 }
 
 // addSpans appends a part of the peer's context; an actor may be cut in two.
