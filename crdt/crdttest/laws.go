@@ -35,67 +35,71 @@ func laws[S any](s *Spec[S]) []law[S] {
 }
 
 func equality[S any](c *trial[S]) {
-	n := newNetwork(c)
-	a, b, other := n.pick("a"), n.pick("b"), n.pick("c")
-	c.require(a, named[S]{"Clone(a)", c.spec.clone(a.state)})
-	ab, ba := c.equal(a.state, b.state), c.equal(b.state, a.state)
-	if ab != ba {
-		c.fail(fmt.Sprintf("Equal(a, b) is %t and Equal(b, a) is %t", ab, ba), a, b)
-	}
-	if ab {
-		c.require(named[S]{"Join(a, c)", c.join(a.state, other.state)},
-			named[S]{"Join(b, c)", c.join(b.state, other.state)}, a, b, other)
-	}
+	newNetwork(c).triples(func(a, b, other named[S]) {
+		c.require(a, named[S]{"Clone(a)", c.spec.clone(a.state)})
+		ab, ba := c.equal(a.state, b.state), c.equal(b.state, a.state)
+		if ab != ba {
+			c.fail(fmt.Sprintf("Equal(a, b) is %t and Equal(b, a) is %t", ab, ba), a, b)
+		}
+		if ab {
+			c.require(named[S]{"Join(a, c)", c.join(a.state, other.state)},
+				named[S]{"Join(b, c)", c.join(b.state, other.state)}, a, b, other)
+		}
+	})
 }
 
 func commutative[S any](c *trial[S]) {
-	n := newNetwork(c)
-	a, b := n.pick("a"), n.pick("b")
-	c.require(named[S]{"Join(a, b)", c.join(a.state, b.state)}, named[S]{"Join(b, a)", c.join(b.state, a.state)}, a, b)
+	newNetwork(c).pairs(func(a, b named[S]) {
+		c.require(named[S]{"Join(a, b)", c.join(a.state, b.state)}, named[S]{"Join(b, a)", c.join(b.state, a.state)}, a, b)
+	})
 }
 
 func associative[S any](c *trial[S]) {
-	n := newNetwork(c)
-	a, b, d := n.pick("a"), n.pick("b"), n.pick("c")
-	c.require(named[S]{"Join(Join(a, b), c)", c.join(c.join(a.state, b.state), d.state)},
-		named[S]{"Join(a, Join(b, c))", c.join(a.state, c.join(b.state, d.state))}, a, b, d)
+	newNetwork(c).triples(func(a, b, d named[S]) {
+		c.require(named[S]{"Join(Join(a, b), c)", c.join(c.join(a.state, b.state), d.state)},
+			named[S]{"Join(a, Join(b, c))", c.join(a.state, c.join(b.state, d.state))}, a, b, d)
+	})
 }
 
 func idempotent[S any](c *trial[S]) {
-	n := newNetwork(c)
-	a, b := n.pick("a"), n.pick("b")
-	c.require(named[S]{"Join(a, a)", c.join(a.state, a.state)}, a)
-	ab := named[S]{"Join(a, b)", c.join(a.state, b.state)}
-	c.require(named[S]{"Join(Join(a, b), b)", c.join(ab.state, b.state)}, ab, a, b)
-	c.require(named[S]{"Join(Join(a, b), a)", c.join(ab.state, a.state)}, ab, a, b)
+	newNetwork(c).pairs(func(a, b named[S]) {
+		c.require(named[S]{"Join(a, a)", c.join(a.state, a.state)}, a)
+		ab := named[S]{"Join(a, b)", c.join(a.state, b.state)}
+		c.require(named[S]{"Join(Join(a, b), b)", c.join(ab.state, b.state)}, ab, a, b)
+		c.require(named[S]{"Join(Join(a, b), a)", c.join(ab.state, a.state)}, ab, a, b)
+	})
 }
 
 func identity[S any](c *trial[S]) {
 	n := newNetwork(c)
-	a := n.pick("a")
 	i := n.drawReplica("replica")
 	empty := named[S]{fmt.Sprintf("New(%d)", i), c.spec.New(i)}
-	c.require(named[S]{"Join(a, " + empty.name + ")", c.join(a.state, empty.state)}, a, empty)
-	c.require(named[S]{"Join(" + empty.name + ", a)", c.join(empty.state, a.state)}, a, empty)
+	for _, s := range n.sample() {
+		a := named[S]{"a", s}
+		c.require(named[S]{"Join(a, " + empty.name + ")", c.join(a.state, empty.state)}, a, empty)
+		c.require(named[S]{"Join(" + empty.name + ", a)", c.join(empty.state, a.state)}, a, empty)
+	}
 }
 
-// lastMutation lets a replica of a network write once more.
-func lastMutation[S any](c *trial[S]) (s, next, delta named[S]) {
+// lastMutations lets each replica of a network write once more.
+func lastMutations[S any](c *trial[S], f func(s, next, delta named[S])) {
 	n := newNetwork(c)
-	i := n.drawReplica("replica")
-	s = named[S]{"s", n.replicas[i]}
-	after, d := c.mutate(s.state, i)
-	return s, named[S]{"Mutate(s)", after}, named[S]{"delta", d}
+	for i, s := range n.replicas {
+		next, d := c.mutate(s, i)
+		f(named[S]{"s", s}, named[S]{"Mutate(s)", next}, named[S]{"delta", d})
+	}
 }
 
 func inflationary[S any](c *trial[S]) {
-	s, next, _ := lastMutation(c)
-	c.require(named[S]{"Join(s, Mutate(s))", c.join(s.state, next.state)}, next, s)
+	lastMutations(c, func(s, next, _ named[S]) {
+		c.require(named[S]{"Join(s, Mutate(s))", c.join(s.state, next.state)}, next, s)
+	})
 }
 
 func delta[S any](c *trial[S]) {
-	s, next, d := lastMutation(c)
-	c.require(named[S]{"Join(s, delta)", c.join(s.state, d.state)}, next, s, d)
+	lastMutations(c, func(s, next, d named[S]) {
+		c.require(named[S]{"Join(s, delta)", c.join(s.state, d.state)}, next, s, d)
+	})
 }
 
 func convergent[S any](c *trial[S]) {
@@ -134,8 +138,16 @@ func (c *trial[S]) unchanged(w witness[S], why string) {
 func independent[S any](c *trial[S]) {
 	n := newNetwork(c)
 	i := n.drawReplica("replica")
-	a, b, other := c.watch(n.replicas[i]), c.watch(n.pick("b").state), c.watch(n.pick("c").state)
+	a, b, other := c.watch(n.replicas[i]), c.watch(n.pick("b")), c.watch(n.pick("c"))
+	// The original comes first, for it may be the same state as b.
+	original := func() { c.unchanged(a, "Clone shares memory with the original, which changes with it") }
+	if c.spec.Clone == nil {
+		original = func() { c.unchanged(a, "Join or Mutate changes its first argument, though there is no Clone") }
+	}
+	c.spec.Mutate(c.t, c.spec.clone(a.state), i)
+	original()
 	s := c.spec.Join(c.spec.clone(a.state), b.state)
+	original()
 	c.unchanged(b, "Join changes its second argument")
 
 	next, made := c.spec.Mutate(c.t, s, i)
@@ -144,35 +156,31 @@ func independent[S any](c *trial[S]) {
 		next, _ = c.spec.Mutate(c.t, next, i)
 	}
 	c.unchanged(d, "the delta changes when its replica writes again: it shares memory with the state")
+	c.unchanged(b, "the result of Join shares memory with its second argument, which changes with it")
 	c.spec.Join(next, other.state)
+	c.unchanged(other, "Join changes its second argument")
 	c.unchanged(d, "the delta changes when its replica joins another state: it shares memory with the state")
 	c.unchanged(b, "the result of Join shares memory with its second argument, which changes with it")
-	c.unchanged(other, "Join changes its second argument")
-	if c.spec.Clone == nil {
-		c.unchanged(a, "Join or Mutate changes its first argument, though there is no Clone")
-	} else {
-		c.unchanged(a, "Clone shares memory with the original, which changes with it")
-	}
 }
 
 func codec[S any](c *trial[S]) {
-	n := newNetwork(c)
-	a, b := n.pick("a"), n.pick("b")
 	back := func(s named[S]) named[S] {
 		return named[S]{"Decode(Encode(" + s.name + "))", c.decode(c.encode(s.state), s.state)}
 	}
-	c.require(back(a), a)
-	c.require(named[S]{"Join of both decoded", c.join(back(a).state, back(b).state)},
-		named[S]{"Join(a, b)", c.join(a.state, b.state)}, a, b)
+	newNetwork(c).pairs(func(a, b named[S]) {
+		c.require(back(a), a)
+		c.require(named[S]{"Join of both decoded", c.join(back(a).state, back(b).state)},
+			named[S]{"Join(a, b)", c.join(a.state, b.state)}, a, b)
+	})
 }
 
 func canonical[S any](c *trial[S]) {
-	n := newNetwork(c)
-	a, b := n.pick("a"), n.pick("b")
-	c.sameBytesIffEqual(a, b)
-	ab, ba := named[S]{"Join(a, b)", c.join(a.state, b.state)}, named[S]{"Join(b, a)", c.join(b.state, a.state)}
-	c.sameBytesIffEqual(ab, ba)
-	c.sameBytesIffEqual(ab, named[S]{"Decode(Encode(Join(a, b)))", c.decode(c.encode(ab.state), ab.state)})
+	newNetwork(c).pairs(func(a, b named[S]) {
+		c.sameBytesIffEqual(a, b)
+		ab, ba := named[S]{"Join(a, b)", c.join(a.state, b.state)}, named[S]{"Join(b, a)", c.join(b.state, a.state)}
+		c.sameBytesIffEqual(ab, ba)
+		c.sameBytesIffEqual(ab, named[S]{"Decode(Encode(Join(a, b)))", c.decode(c.encode(ab.state), ab.state)})
+	})
 }
 
 func (c *trial[S]) sameBytesIffEqual(a, b named[S]) {

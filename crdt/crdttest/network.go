@@ -43,12 +43,46 @@ func (n *network[S]) drawReplica(label string) int {
 }
 
 // pick draws one of the states and deltas so far.
-func (n *network[S]) pick(name string) named[S] {
-	return named[S]{name, n.pool[rapid.IntRange(0, len(n.pool)-1).Draw(n.t, name)]}
+func (n *network[S]) pick(label string) S {
+	return n.pool[rapid.IntRange(0, len(n.pool)-1).Draw(n.t, label)]
 }
 
-func (n *network[S]) mutateOne(*rapid.T) {
-	i := n.drawReplica("replica")
+// sample returns what the laws are tested on in one case: the present states of all replicas, and two of all
+// states and deltas so far. Before that some replicas write once more, so that states have usually grown apart.
+func (n *network[S]) sample() []S {
+	for i := range n.replicas {
+		if rapid.Bool().Draw(n.t, "writes once more") {
+			n.mutateBy(i)
+		}
+	}
+	return append(slices.Clone(n.replicas), n.pick("sample"), n.pick("sample"))
+}
+
+// pairs calls f with each two states of a sample.
+func (n *network[S]) pairs(f func(a, b named[S])) {
+	all := n.sample()
+	for i := range all {
+		for j := range i {
+			f(named[S]{"a", all[j]}, named[S]{"b", all[i]})
+		}
+	}
+}
+
+// triples calls f with each three states of a sample.
+func (n *network[S]) triples(f func(a, b, c named[S])) {
+	all := n.sample()
+	for i := range all {
+		for j := range i {
+			for k := range j {
+				f(named[S]{"a", all[k]}, named[S]{"b", all[j]}, named[S]{"c", all[i]})
+			}
+		}
+	}
+}
+
+func (n *network[S]) mutateOne(*rapid.T) { n.mutateBy(n.drawReplica("replica")) }
+
+func (n *network[S]) mutateBy(i int) {
 	next, delta := n.mutate(n.replicas[i], i)
 	n.deltas = append(n.deltas, delta)
 	n.note(delta, "replica %d writes, delta %d", i, len(n.deltas))

@@ -14,11 +14,20 @@ import (
 // Checks of broken types fail by design and must not leave files for rapid to replay.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
-		panic(err)
-	}
+	setFlag("rapid.nofailfile", "true")
 	os.Exit(m.Run())
 }
+
+// setFlag sets a flag of rapid and returns a function that sets it back.
+func setFlag(name, value string) func() {
+	old := flag.Lookup(name).Value.String()
+	if err := flag.Set(name, value); err != nil {
+		panic(err)
+	}
+	return func() { setFlag(name, old) }
+}
+
+func seed(value string) func() { return setFlag("rapid.seed", value) }
 
 // recorder is a test that only takes notes, so that a failing check can be looked at.
 type recorder struct {
