@@ -14,6 +14,9 @@ func (s *Session) handleEntries(at Instant, f *Entries) error {
 	if s.peerContext == nil || (s.gotLast && !f.Despite) {
 		return fmt.Errorf("%w: entries out of turn", ErrProtocol)
 	}
+	if len(f.Entries) == 0 && !f.Last {
+		return fmt.Errorf("%w: frame of no entries", ErrProtocol)
+	}
 	for rest := f.Entries; len(rest) > 0; {
 		n := min(len(rest), applyBatch)
 		s.applyAll(at, rest[:n], f.Despite)

@@ -1,8 +1,21 @@
 package replica
 
-import "github.com/minikv/minikv/crdt"
+import (
+	"testing"
+
+	"github.com/minikv/minikv/crdt"
+)
 
 // What tests see of the inside.
 const MaxForks = maxForks
 
 func (r *Replica) MintActor(at Instant, above crdt.Actor) error { return r.mintActor(at, above) }
+
+// SetMaxContext lowers a bound for the time of a test.
+func SetMaxContext(t testing.TB, n int) { set(t, &maxContext, n) }
+
+func set[T any](t testing.TB, limit *T, n T) {
+	was := *limit
+	*limit = n
+	t.Cleanup(func() { *limit = was })
+}

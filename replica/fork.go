@@ -1,14 +1,14 @@
 package replica
 
 import (
-	"fmt"
-
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
 )
 
-// maxForks is how often a replica believes that it was copied. Each time costs
-// it another issue of all its writes, so a liar could keep it busy for ever.
+// maxForks is how often a replica that finds itself copied issues its writes
+// again. After that it only takes another actor: a liar could keep it busy for
+// ever, and what is at stake is little, since no write goes on the word of
+// forked dots unless a collection horizon covers it, too.
 const maxForks = 16
 
 // checkFork looks whether a peer has seen more writes of this replica's actor
@@ -46,19 +46,11 @@ func (r *Replica) checkOwn(at Instant, from string, e *lwwmap.Entry) (err error)
 // replica's writes stays, and issues again under it what it wrote; so nobody's
 // write goes on the word of a forked actor's dots.
 func (r *Replica) fork(at Instant) error {
-	if r.stats.Forks == maxForks {
-		return fmt.Errorf("%w: claims writes of this replica that it did not make, once too often", ErrProtocol)
+	mine := r.made()
+	if r.stats.Forks++; r.stats.Forks > maxForks {
+		mine = nil
 	}
-	r.stats.Forks++
-	old := crdt.Span{Actor: r.actor, Ranges: crdt.Ranges{{Lo: 1, Hi: r.out.last}}}
-	var mine []lwwmap.Entry
-	r.m.Dots(old, func(rec lwwmap.Record) bool {
-		if rec.Kind() != lwwmap.Origin {
-			mine = append(mine, rec.Entry())
-		}
-		return true
-	})
-	if err := r.mintActor(at, old.Actor); err != nil {
+	if err := r.mintActor(at, r.actor); err != nil {
 		return err
 	}
 	for _, e := range mine {
@@ -69,4 +61,15 @@ func (r *Replica) fork(at Instant) error {
 		}
 	}
 	return nil
+}
+
+// made returns the entries held that this replica wrote as its actor.
+func (r *Replica) made() (entries []lwwmap.Entry) {
+	r.m.Dots(crdt.Span{Actor: r.actor, Ranges: crdt.Ranges{{Lo: 1, Hi: r.out.last}}}, func(rec lwwmap.Record) bool {
+		if rec.Kind() != lwwmap.Origin {
+			entries = append(entries, rec.Entry())
+		}
+		return true
+	})
+	return entries
 }

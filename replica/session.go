@@ -47,6 +47,7 @@ type Session struct {
 	helloed      bool
 	toldContext  bool
 	spans        []crdt.Span // of the peer's context, as its parts come in
+	ranges       int         // in spans
 	peerContext  *crdt.Context
 	peerHorizons lwwmap.Horizons
 
@@ -187,12 +188,12 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 	return nil
 }
 
-// maxSpans bounds the ranges in one frame of contexts, and maxContext those in
-// a whole context.
-const (
-	maxSpans   = 2 << 10
-	maxContext = 4 << 20
-)
+// maxSpans bounds the ranges in one frame of contexts.
+const maxSpans = 2 << 10
+
+// maxContext bounds the ranges in a whole context, 16 MB of them. Variable for
+// tests.
+var maxContext = 1 << 20
 
 // tellContext queues this side's context, in parts.
 func (s *Session) tellContext() {
@@ -224,6 +225,9 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 	if s.peerContext != nil {
 		return fmt.Errorf("%w: second context", ErrProtocol)
 	}
+	if len(f.Spans) == 0 && !f.Last {
+		return fmt.Errorf("%w: empty part of a context", ErrProtocol)
+	}
 	if err := s.addSpans(f.Spans); err != nil {
 		return err
 	}
@@ -254,18 +258,17 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 // addSpans appends a part of the peer's context; an actor may be cut in two.
 func (s *Session) addSpans(spans []crdt.Span) error {
 	for _, span := range spans {
+		if len(span.Ranges) == 0 {
+			return fmt.Errorf("%w: actor without ranges in a context", ErrProtocol)
+		}
+		if s.ranges += len(span.Ranges); s.ranges > maxContext {
+			return fmt.Errorf("%w: context of more than %d ranges", ErrBounds, maxContext)
+		}
 		if n := len(s.spans); n > 0 && s.spans[n-1].Actor == span.Actor {
 			s.spans[n-1].Ranges = append(s.spans[n-1].Ranges, span.Ranges...)
 			continue
 		}
 		s.spans = append(s.spans, span)
-	}
-	total := 0
-	for _, span := range s.spans {
-		total += len(span.Ranges)
-	}
-	if total > maxContext {
-		return fmt.Errorf("%w: context of more than %d ranges", ErrBounds, maxContext)
 	}
 	return nil
 }
@@ -326,10 +329,10 @@ func (s *Session) evaluate(at Instant) {
 		return
 	}
 	switch {
+	case h.Refused > 0 || s.refused > 0: // the digest would not show a tombstone among them
+		s.finish(at, Unverified, "entries were refused")
 	case h.Root == s.told.Root:
 		s.merge(at)
-	case h.Refused+s.refused > 0:
-		s.finish(at, Unverified, "entries were refused")
 	case s.view.full:
 		s.finish(at, Unverified, "too much was exchanged to audit it in the same session")
 	case s.dialer:
