@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/replica"
 )
 
 // Data.
@@ -42,7 +45,7 @@ var (
 	ErrNoPeer = errors.New("minikv: no such peer")
 	// ErrSync: an exchange with a peer ended without both being verified equal. What was received before that is kept.
 	ErrSync = errors.New("minikv: exchange failed")
-	// ErrClockSkew: this node's clock is too far behind the stamp that a write has to exceed; see [Config].MaxClockSkew.
+	// ErrClockSkew: a peer's clock, or a stamp of its, is further ahead of this node's clock than [Config].MaxClockSkew; set the clocks right.
 	ErrClockSkew = errors.New("minikv: timestamp too far in the future")
 )
 
@@ -54,8 +57,8 @@ var (
 	ErrLeaseLost = errors.New("minikv: lease lost")
 )
 
-// Error says which operation failed on what. Every error of a method of [Node], [Registry], [Batch], [Typed] and [Lease] is one, except
-// that the context's error comes through errors.Is as well. Use errors.Is with the variables above for the class.
+// Error says which operation failed on what. Every error of a method of [Node], [Registry], [Batch], [Typed] and [Lease] is one, but for [Lease.Err]. Use errors.Is
+// with the variables above, or the context's errors, for the class.
 type Error struct {
 	Op       string // "open", "registry", "get", "put", "delete", "expire", "watch", "lock", "connect", "sync" and so on
 	Registry string // empty for operations on the node
@@ -113,6 +116,35 @@ func (d *detail) Unwrap() error { return d.class }
 
 func detailf(class error, format string, args ...any) error {
 	return &detail{text: fmt.Sprintf(format, args...), class: class}
+}
+
+// classed makes an error from below one of a class that users know.
+type classed struct {
+	class, err error
+}
+
+func (c *classed) Error() string {
+	text := c.err.Error()
+	for _, layer := range []string{"replica: ", "hlc: ", "p2p: "} {
+		text = strings.TrimPrefix(text, layer)
+	}
+	return text
+}
+
+func (c *classed) Unwrap() []error { return []error{c.class, c.err} }
+
+// translate gives refusals from below the names that users know.
+func translate(err error) error {
+	var locked *replica.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return &LockedError{Owner: PeerID(locked.Lease.Owner), Token: Token(locked.Lease.Token), Remaining: max(locked.Remaining, 0)}
+	case errors.Is(err, replica.ErrLeaseLost) && !errors.Is(err, ErrLeaseLost):
+		return &classed{ErrLeaseLost, err}
+	case errors.Is(err, hlc.ErrSkew) && !errors.Is(err, ErrClockSkew):
+		return &classed{ErrClockSkew, err}
+	}
+	return err
 }
 
 // LockedError says who holds the key. errors.Is(err, ErrLocked) is true for it.

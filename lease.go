@@ -22,6 +22,7 @@ type Lease struct {
 	ctx    context.Context // the lease's life itself
 	cancel context.CancelCauseFunc
 	soon   chan struct{} // capacity 1: renew now
+	moved  chan struct{} // capacity 1: the time of the next renewal has changed
 
 	mu      sync.Mutex // taken inside the registry's lock where both are
 	token   Token
@@ -133,6 +134,7 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	}
 	if err == nil {
 		err = l.renew(ttl)
+		rouse(l.moved)
 	}
 	return l.r.wrap("extend", l.key, err)
 }
@@ -197,7 +199,7 @@ func (r *Registry) claimStep(at replica.Instant, key string, o lockOptions) (*Le
 	if r.err != nil {
 		return nil, r.err
 	}
-	l := &Lease{r: r, key: key, nonce: rand.Uint64(), opts: o, ttl: o.ttl, renewed: at, heard: at.Mono, soon: make(chan struct{}, 1)}
+	l := &Lease{r: r, key: key, nonce: rand.Uint64(), opts: o, ttl: o.ttl, renewed: at, heard: at.Mono, soon: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	token, err := r.rep.Claim(at, key, l.nonce, o.ttl, o.meta)
 	if err != nil {
@@ -219,6 +221,9 @@ func (l *Lease) keep() {
 		select {
 		case <-l.ctx.Done():
 			return
+		case <-l.moved:
+			timer.Reset(l.untilNext())
+			continue
 		case <-l.soon:
 		case <-timer.C:
 		}

@@ -104,7 +104,7 @@ func (n *Node) Name() string { return n.cfg.NodeName }
 
 // Addrs holds the multiaddrs under which others can dial the node, each ending in /p2p/<ID>. Empty when it does not listen.
 func (n *Node) Addrs() []string {
-	if n.host == nil {
+	if len(n.cfg.Listen) == 0 {
 		return nil
 	}
 	return n.host.Addrs()

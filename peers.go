@@ -163,20 +163,21 @@ func (r *Registry) describePeers(byID map[PeerID]*PeerInfo) {
 // exchange. Nodes do this by themselves; use it to know that it has happened. [ErrNoPeer] when the peer is not connected or shares no registry,
 // [ErrSync] when an exchange failed.
 func (n *Node) SyncPeer(ctx context.Context, p PeerID) (SyncStats, error) {
-	stats, err := n.syncPeer(ctx, p)
+	stats, in, err := n.syncPeer(ctx, p)
 	if err != nil {
-		return stats, &Error{Op: "sync", Peer: p, Err: err}
+		return stats, &Error{Op: "sync", Registry: in, Peer: p, Err: translate(err)}
 	}
 	return stats, nil
 }
 
-func (n *Node) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, err error) {
+// syncPeer returns with an error also the registry that it is about, if it is about one.
+func (n *Node) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, in string, err error) {
 	if err := n.checkOnline(ctx); err != nil {
-		return sum, err
+		return sum, "", err
 	}
 	open, err := n.open(ctx)
 	if err != nil {
-		return sum, err
+		return sum, "", err
 	}
 	shared := false
 	for _, r := range open {
@@ -187,13 +188,13 @@ func (n *Node) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, err error
 		stats, err := r.syncPeer(ctx, p)
 		sum.add(stats)
 		if err != nil {
-			return sum, fmt.Errorf("registry %s: %w", r.name, err)
+			return sum, r.name, err
 		}
 	}
 	if !shared {
-		return sum, detailf(ErrNoPeer, "the peer is not connected, or shares no registry that is open here")
+		return sum, "", detailf(ErrNoPeer, "the peer is not connected, or shares no registry that is open here")
 	}
-	return sum, nil
+	return sum, "", nil
 }
 
 // SyncPeer is [Node.SyncPeer] for one registry.
@@ -203,7 +204,7 @@ func (r *Registry) SyncPeer(ctx context.Context, p PeerID) (SyncStats, error) {
 		stats, err = r.syncPeer(ctx, p)
 	}
 	if err != nil {
-		return stats, &Error{Op: "sync", Registry: r.name, Peer: p, Err: err}
+		return stats, &Error{Op: "sync", Registry: r.name, Peer: p, Err: translate(err)}
 	}
 	return stats, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -213,16 +212,4 @@ func (r *Registry) wrap(op, key string, err error) error {
 		return nil
 	}
 	return &Error{Op: op, Registry: r.name, Key: key, Err: translate(err)}
-}
-
-// translate gives the replica's refusals the names that users know.
-func translate(err error) error {
-	var locked *replica.LockedError
-	switch {
-	case errors.As(err, &locked):
-		return &LockedError{Owner: PeerID(locked.Lease.Owner), Token: Token(locked.Lease.Token), Remaining: max(locked.Remaining, 0)}
-	case errors.Is(err, replica.ErrLeaseLost):
-		return fmt.Errorf("%w: %w", ErrLeaseLost, err)
-	}
-	return err
 }

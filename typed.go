@@ -2,6 +2,7 @@ package minikv
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
@@ -54,7 +55,7 @@ func (t *Typed[T]) Entry(ctx context.Context, key string) (TypedEntry[T], error)
 func (t *Typed[T]) Put(ctx context.Context, key string, v T, opts ...PutOption) (Revision, error) {
 	b, err := t.c.Append(nil, v)
 	if err != nil {
-		return Revision{}, t.r.wrap("put", key, &codecError{err})
+		return Revision{}, t.r.wrap("put", key, codecError(err))
 	}
 	return t.r.Put(ctx, key, b, opts...)
 }
@@ -98,13 +99,9 @@ func (t *Typed[T]) Watch(ctx context.Context, prefix string, opts ...WatchOption
 func (t *Typed[T]) decode(op string, e Entry) (T, error) {
 	var v, zero T
 	if err := t.c.Decode(e.Value, &v); err != nil {
-		return zero, t.r.wrap(op, e.Key, &codecError{err})
+		return zero, t.r.wrap(op, e.Key, codecError(err))
 	}
 	return v, nil
 }
 
-// codecError makes a codec's error one of class ErrCodec.
-type codecError struct{ err error }
-
-func (e *codecError) Error() string   { return "value does not match its codec: " + e.err.Error() }
-func (e *codecError) Unwrap() []error { return []error{ErrCodec, e.err} }
+func codecError(err error) error { return &classed{ErrCodec, fmt.Errorf("value does not match its codec: %w", err)} }

@@ -17,6 +17,16 @@ import (
 // by one watch; the last state of each key delivered; one synced event, after all that was present; a resumed watch misses nothing; a slow consumer holds up nobody.
 func TestWatchCampaign(t *testing.T) {
 	tally := map[string]int{}
+	for i := range 10 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) { watchCampaign(t, tally) })
+	}
+	for _, what := range []string{"put", "delete", "expire", "resume", "merged"} {
+		require.GreaterOrEqual(t, tally[what], 50, "the campaign saw too few of %q: %v", what, tally)
+	}
+	t.Log(tally)
+}
+
+func watchCampaign(t *testing.T, tally map[string]int) {
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) {
 			node, err := minikv.Open(ctx, "", minikv.Config{})
@@ -44,10 +54,6 @@ func TestWatchCampaign(t *testing.T) {
 			c.check(t)
 		})
 	})
-	for _, what := range []string{"put", "delete", "expire", "resume", "merged"} {
-		require.GreaterOrEqual(t, tally[what], 50, "the campaign saw too few of %q: %v", what, tally)
-	}
-	t.Log(tally)
 }
 
 func campaignKey(t *rapid.T) string {

@@ -1,0 +1,72 @@
+package minikv_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/minikv/minikv"
+)
+
+func TestConfigIsChecked(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		cfg  minikv.Config
+		text string
+	}{
+		{"long name", minikv.Config{NodeName: strings.Repeat("n", 129)}, "Config.NodeName has 129 bytes"},
+		{"odd name", minikv.Config{NodeName: "a\tb"}, "U+0009"},
+		{"identity", minikv.Config{Identity: ed25519.PrivateKey("short")}, "Config.Identity has 5 bytes"},
+		{"discovery", minikv.Config{Discovery: "dht"}, `it can be "none" or "lan"`},
+		{"lan without listening", minikv.Config{Discovery: minikv.DiscoveryLAN}, "Config.Listen is empty"},
+		{"skew", minikv.Config{MaxClockSkew: 25 * time.Hour}, "1ms to 24h0m0s, or 0 for 1m0s"},
+		{"retention", minikv.Config{TombstoneRetention: time.Millisecond}, "Config.TombstoneRetention is 1ms"},
+		{"interval", minikv.Config{SyncInterval: time.Microsecond}, "Config.SyncInterval"},
+		{"key", minikv.Config{MaxKeyLen: 2000}, "Config.MaxKeyLen is 2000; it can be 1 to 1024"},
+		{"value", minikv.Config{MaxValueLen: 1 << 30}, "Config.MaxValueLen"},
+		{"listen", minikv.Config{Listen: []string{"localhost:80"}}, "localhost:80"},
+		{"bootstrap", minikv.Config{Bootstrap: []string{"/ip4/127.0.0.1/tcp/1"}}, "/ip4/127.0.0.1/tcp/1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := minikv.Open(ctx, "", tt.cfg)
+			require.ErrorContains(t, err, tt.text)
+			require.True(t, strings.HasPrefix(err.Error(), "minikv: open: "), err.Error())
+		})
+	}
+	_, err := minikv.Open(nil, "", minikv.Config{}) //nolint:staticcheck // that is the point
+	require.ErrorIs(t, err, minikv.ErrInvalid)
+}
+
+func TestIdentityGivesThePeerID(t *testing.T) {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+	a := openNode(t, minikv.Config{Identity: key})
+	b := online(t, minikv.Config{Identity: key})
+	require.Equal(t, a.ID(), b.ID())
+	require.NotEqual(t, a.ID(), openNode(t, minikv.Config{}).ID())
+	require.Contains(t, b.Addrs()[0], "/p2p/"+string(a.ID()))
+}
+
+func TestClockOfTheConfiguration(t *testing.T) {
+	now := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+	r := openRegistry(t, openNode(t, minikv.Config{Clock: func() time.Time { return now }}), "test")
+	rev := put(t, r, "k", "v", minikv.TTL(time.Minute))
+	require.Equal(t, now, rev.Time().UTC())
+	now = now.Add(time.Minute - time.Millisecond)
+	require.Equal(t, "v", value(t, r, "k"))
+	now = now.Add(time.Millisecond)
+	require.Empty(t, value(t, r, "k"))
+	now = now.Add(-time.Hour)
+	require.Equal(t, 1, put(t, r, "k", "w").Compare(rev), "a clock set back does not lead back")
+}
+
+func TestLoggerIsUsed(t *testing.T) {
+	var log bytes.Buffer
+	n := openNode(t, minikv.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, n.Close())
+	require.NoError(t, n.Close(), "twice")
+}
