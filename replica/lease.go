@@ -257,8 +257,13 @@ func (r *Replica) rival(at Instant, e *lwwmap.Entry, held lwwmap.Record) {
 	}
 }
 
-// leaseSweep is how often leases are looked through for old ones.
-const leaseSweep = time.Hour
+const (
+	// leaseSweep is how often leases are looked through for old ones.
+	leaseSweep = time.Hour
+	// leaseMemory is how long the record of a lease is kept at least, beyond the
+	// day of its epoch.
+	leaseMemory = 48 * time.Hour
+)
 
 // collectLeases forgets records of leases that are over, two days after the
 // day of their epoch at the earliest: by then a new claim's epoch is higher
@@ -272,7 +277,7 @@ func (r *Replica) collectLeases(at Instant) {
 	var old []lwwmap.Record
 	r.m.Ascend(lwwmap.Lease, "", "", func(rec lwwmap.Record) bool {
 		info := Lease(rec)
-		if _, _, live := r.LeaseOn(at, rec.Key()); !live && info.Token.Epoch()>>32+2 < epochBase(now)>>32 {
+		if _, _, live := r.LeaseOn(at, rec.Key()); !live && info.Token.Epoch()>>32 < epochBase(now.Add(-leaseMemory))>>32 {
 			old = append(old, rec)
 		}
 		return len(old) < housekeepingBatch

@@ -39,7 +39,13 @@ type outbox struct {
 	covers  map[uint64]crdt.Ranges
 	covered int
 	// foreign holds keys whose unsent own writes were overtaken by another's.
-	foreign map[foreignKey]crdt.Ranges
+	foreign map[foreignKey]overtaken
+}
+
+// overtaken is own writes to a key of which another's entry took the place.
+type overtaken struct {
+	seqs  crdt.Ranges
+	order lwwmap.Order // of the highest
 }
 
 type foreignKey struct {
@@ -64,10 +70,12 @@ func (o *outbox) wrote(now, was lwwmap.Record) {
 		return
 	}
 	k := foreignKey{was.Kind(), was.Key()}
-	if seqs, ok := o.foreign[k]; ok {
+	if f, ok := o.foreign[k]; ok {
 		delete(o.foreign, k)
-		o.covered -= len(seqs)
-		o.cover(seq, seqs)
+		o.covered -= len(f.seqs)
+		if now.Order().Compare(f.order) > 0 {
+			o.cover(seq, f.seqs)
+		}
 	}
 }
 
@@ -82,10 +90,12 @@ func (o *outbox) overtook(was lwwmap.Record) {
 		return
 	}
 	if o.foreign == nil {
-		o.foreign = map[foreignKey]crdt.Ranges{}
+		o.foreign = map[foreignKey]overtaken{}
 	}
-	o.foreign[foreignKey{was.Kind(), was.Key()}] = seqs
-	o.covered += len(seqs)
+	k, f := foreignKey{was.Kind(), was.Key()}, overtaken{seqs, was.Order()}
+	o.covered -= len(o.foreign[k].seqs)
+	o.foreign[k] = f
+	o.covered += len(f.seqs)
 }
 
 // lost notes that an own entry went without a successor: others learn of its
@@ -148,11 +158,13 @@ func (r *Replica) Outbox() *Delta {
 		return true
 	})
 	for _, k := range o.settledForeign(end) {
-		seqs := o.foreign[k]
+		f := o.foreign[k]
 		delete(o.foreign, k)
-		o.covered -= len(seqs)
-		if rec := r.m.Get(k.kind, k.key); !rec.IsZero() && len(rec.Value()) <= MaxGossipValue && size < 2*MaxDelta {
-			d.Seqs = join(d.Seqs, seqs)
+		o.covered -= len(f.seqs)
+		// What overtook may have expired since, and a lower entry have come.
+		rec := r.m.Get(k.kind, k.key)
+		if !rec.IsZero() && rec.Order().Compare(f.order) > 0 && len(rec.Value()) <= MaxGossipValue && size < 2*MaxDelta {
+			d.Seqs = join(d.Seqs, f.seqs)
 			d.Entries = append(d.Entries, rec.Entry())
 			size += rec.Size()
 		}
@@ -168,12 +180,12 @@ func (r *Replica) Outbox() *Delta {
 // settledForeign returns the foreign keys whose seqs all lie up to end, in an
 // order that is the same in every run.
 func (o *outbox) settledForeign(end uint64) (keys []foreignKey) {
-	for k, seqs := range o.foreign {
-		if seqs.Max() <= end {
+	for k, f := range o.foreign {
+		if f.seqs.Max() <= end {
 			keys = append(keys, k)
 		}
 	}
-	slices.SortFunc(keys, func(a, b foreignKey) int { return cmp.Compare(o.foreign[a].Max(), o.foreign[b].Max()) })
+	slices.SortFunc(keys, func(a, b foreignKey) int { return cmp.Compare(o.foreign[a].seqs.Max(), o.foreign[b].seqs.Max()) })
 	return keys
 }
 

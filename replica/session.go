@@ -39,9 +39,10 @@ type Session struct {
 	state  State
 	err    error
 
-	snap *lwwmap.Snapshot
-	own  hlc.Timestamp // this side's clock in its hello
-	when hlc.Timestamp // the later of both: when the join is judged
+	snap   *lwwmap.Snapshot
+	own    hlc.Timestamp // this side's clock in its hello
+	theirs hlc.Timestamp // the peer's: not below any stamp that it has seen
+	when   hlc.Timestamp // the later of both: when the join is judged
 
 	queue        []Frame
 	helloed      bool
@@ -171,7 +172,7 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 	}
 	s.helloed = true
 	s.rounds, s.keys = 1, h.Keys
-	s.when = max(s.own, h.Clock)
+	s.theirs, s.when = h.Clock, max(s.own, h.Clock)
 	root := s.snap.RootAt(s.when)
 	equal := root == h.Root && h.Context == s.snap.Context().Hash()
 	switch {
@@ -341,14 +342,16 @@ func (s *Session) evaluate(at Instant) {
 }
 
 // merge takes over what only a verified session may: the peer's context, and
-// the drops.
+// the drops. The clock goes above all that the context names: entries that are
+// gone cannot move it any more.
 func (s *Session) merge(at Instant) {
 	r := s.r
+	if err := r.cfg.Clock.Observe(s.theirs, at.Wall); err != nil { // set back since the hello
+		s.fail(at, fmt.Errorf("peer's clock: %w", err))
+		return
+	}
 	r.cfg.Lock.Lock()
 	done := r.m.Settle(s.view.dropList(), s.peerContext, &s.peerHorizons)
-	for _, h := range s.peerHorizons {
-		_ = r.cfg.Clock.Observe(h.Stamp, at.Wall) // checked when it came; a clock set back since only skips it
-	}
 	for _, d := range done {
 		r.stats.Dropped++
 		r.out.lost(d.Was)
