@@ -1,0 +1,95 @@
+package property_test
+
+import "time"
+
+// sync makes the state durable. In a lazy world it does so now and then; a node
+// without a disk has none.
+func (p *process) sync() {
+	if !p.durable || p.faulty {
+		return
+	}
+	p.check()
+	n := p.node
+	acked := append(n.disk.acked[:len(n.disk.acked):len(n.disk.acked)], n.made...)
+	n.made = nil
+	// What the clock has observed is kept with the entries that it was observed in.
+	n.disk = image{state: p.rep.Map().Clone(), witness: p.witness.clone(), ceiling: max(n.disk.ceiling, p.clock.Last()), acked: acked}
+	if p.w.chance(0.2) {
+		n.backups = append(n.backups, n.disk)
+	}
+}
+
+// syncFirst is called before anything leaves the node.
+func (p *process) syncFirst() {
+	if !p.w.plan.lazy || p.w.chance(0.2) {
+		p.sync()
+	}
+}
+
+// checkAcked demands that each write acknowledged as durable has been seen.
+func (p *process) checkAcked() {
+	for _, o := range p.disk.acked {
+		if !p.rep.Map().Context().Has(o.dot) {
+			p.w.fail("%s has forgotten %s, which it acknowledged as durable", p.name, o)
+		}
+	}
+}
+
+// crash ends a process without warning.
+func (p *process) crash() {
+	w := p.w
+	w.note("crash", p.index)
+	w.tell("%s crashes", p.name)
+	if len(p.made) > 0 {
+		w.tally[cUnsynced] += len(p.made)
+	}
+	if p.durable {
+		w.tally[cCrashDisk]++
+	} else {
+		w.tally[cCrashMemory]++
+		p.issued = 0
+	}
+	p.retire()
+	p.dead, p.node.proc, p.made = true, nil, nil
+	w.dropWires(p)
+	w.relink(p.node)
+}
+
+// restart boots a node again, sometimes from a backup that nobody told it of.
+func (n *node) restart() {
+	if n.proc != nil || n.gone {
+		return
+	}
+	if len(n.backups) > 0 && n.w.chance(0.6) {
+		n.disk = pick(n.w, n.backups)
+		n.issued = 0
+		n.w.tally[cRollback]++
+		n.w.note("rollback", n.index)
+		n.w.tell("%s is rolled back to a backup", n.name)
+	}
+	n.boot()
+	n.w.relink(n)
+}
+
+// crashAndRestart is a fault.
+func (w *world) crashAndRestart() {
+	up := w.up()
+	if len(up) == 0 {
+		return
+	}
+	p := pick(w, up)
+	n := p.node
+	p.crash()
+	w.after(w.exp(2*time.Second), n.restart)
+}
+
+// failDisk has the disk of a node refuse writes for a while.
+func (w *world) failDisk() {
+	n := pick(w, w.nodes)
+	if !n.durable || n.gone {
+		return
+	}
+	n.faulty = true
+	w.tell("the disk of %s refuses writes", n.name)
+	w.after(w.exp(3*time.Second), func() { n.faulty = false })
+}
