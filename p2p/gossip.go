@@ -134,6 +134,11 @@ func (h *Host) inspect(p peer.ID, rpc *pubsub.RPC) error {
 	if h.router.AcceptFrom(p) == pubsub.AcceptNone {
 		return errGraylisted
 	}
+	if len(rpc.Publish) > 0 && !h.outflow.known(p) {
+		// Nobody learns of our topics but by our stream to them, and gossipsub keeps no
+		// score of a peer that does not take one: such a peer could send anything.
+		rpc.Publish = nil
+	}
 	kept := rpc.Publish[:0]
 	for _, m := range rpc.Publish {
 		t := h.topic(m.GetTopic())

@@ -114,7 +114,7 @@ func newLibp2p(cfg Config, g *gate) (host.Host, error) {
 	}
 	conns, err := connmgr.NewConnManager(maxPeersLow, maxPeersHigh)
 	if err != nil {
-		return nil, fmt.Errorf("p2p: connection manager: %w", err)
+		return nil, errors.Join(fmt.Errorf("p2p: connection manager: %w", err), limits.Close())
 	}
 	opts := []libp2p.Option{
 		libp2p.Identity(cfg.Identity),
@@ -123,7 +123,7 @@ func newLibp2p(cfg Config, g *gate) (host.Host, error) {
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.Security(noise.ID, noise.New),
-		libp2p.ListenAddrs(listen...),
+		libp2p.ListenAddrs(),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
 		libp2p.DialRanker(rankDials),
@@ -143,7 +143,14 @@ func newLibp2p(cfg Config, g *gate) (host.Host, error) {
 	}
 	lh, err := libp2p.New(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("p2p: starting the host (listen %q): %w", cfg.Listen, err)
+		return nil, errors.Join(fmt.Errorf("p2p: starting the host: %w", err), conns.Close(), limits.Close())
+	}
+	// Not by libp2p.New: it leaves goroutines behind if it fails, and is content with
+	// one address out of many.
+	for _, a := range listen {
+		if err := lh.Network().Listen(a); err != nil {
+			return nil, errors.Join(fmt.Errorf("p2p: listening on %s: %w", a, err), lh.Close())
+		}
 	}
 	return lh, nil
 }
@@ -214,8 +221,12 @@ func (h *Host) goRun(fn func()) bool {
 func (h *Host) ID() string { return h.name }
 
 // Addrs are the addresses the host can be dialled at, each ending in /p2p/ID. Of an
-// unspecified listen address such as 0.0.0.0, all addresses of the interfaces.
+// unspecified listen address such as 0.0.0.0, all addresses of the interfaces. Without
+// listener, none.
 func (h *Host) Addrs() []string {
+	if len(h.host.Addrs()) == 0 {
+		return nil
+	}
 	infos, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: h.id, Addrs: h.host.Addrs()})
 	if err != nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 )
 
 func TestOneAuthorsMessagesComeInOrder(t *testing.T) {
-	const n = 20000
+	const n = 5000
 	a, b := newHost(t), newHost(t)
 	in := newInbox()
 	ta, tb := join(t, a, "reg", newInbox().handle), join(t, b, "reg", in.handle)

@@ -63,6 +63,13 @@ func (o *outflow) remove(p peer.ID) {
 	o.wake()
 }
 
+// known reports whether there is a stream to p.
+func (o *outflow) known(p peer.ID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.peers[p] != nil
+}
+
 // queued counts messages put into p's queue, or with negative numbers written from
 // it. Written may come before queued: they are told from different goroutines.
 func (o *outflow) queued(p peer.ID, bytes, msgs int64) {

@@ -2,8 +2,6 @@ package p2p_test
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"sync"
 	"testing"
 	"time"
@@ -106,30 +104,6 @@ func TestGossipBothWays(t *testing.T) {
 	require.NoError(t, tb.Publish(t.Context(), []byte("from b")))
 	require.Equal(t, p2p.Message{From: a.ID(), Via: a.ID(), Data: []byte("from a")}, inB.wait(t, 1)[0])
 	require.Equal(t, p2p.Message{From: b.ID(), Via: b.ID(), Data: []byte("from b")}, inA.wait(t, 1)[0])
-}
-
-func TestStreamEcho(t *testing.T) {
-	a, b := newHost(t), newHost(t)
-	b.Serve("/echo/1", echo)
-	connect(t, a, b)
-	s, err := a.Open(t.Context(), b.ID(), "/echo/1")
-	require.NoError(t, err)
-	for _, size := range []int{0, 1, 127, 128, 16<<10 - 1, 16 << 10, 16<<10 + 1, 64 << 10, 1 << 20} {
-		want := make([]byte, size)
-		for i := range want {
-			want[i] = byte(i * size)
-		}
-		require.NoError(t, s.WriteFrame(want), fmt.Sprint(size))
-		got, err := s.ReadFrame(1 << 20)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-	}
-	require.NoError(t, s.CloseWrite())
-	_, err = s.ReadFrame(1)
-	require.ErrorIs(t, err, io.EOF)
-	in, out := s.Bytes()
-	require.Equal(t, in, out)
-	require.NoError(t, s.Close())
 }
 
 // echo sends back every frame.

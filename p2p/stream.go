@@ -3,7 +3,10 @@ package p2p
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +68,9 @@ func (h *Host) Open(ctx context.Context, id, proto string) (*Stream, error) {
 	ctx = network.WithAllowLimitedConn(network.WithNoDial(ctx, proto), proto)
 	s, err := h.host.NewStream(ctx, p, protocol.ID(proto))
 	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // transports name it differently
+		}
 		return nil, fmt.Errorf("p2p: opening %s to %s: %w", proto, id, err)
 	}
 	return newStream(s, h.cfg.StreamIdle), nil
@@ -108,7 +114,7 @@ func (s *Stream) write(b []byte) error {
 		n, err := s.s.Write(b[:min(len(b), frameChunk)])
 		s.sent.Add(int64(n))
 		if err != nil {
-			return err
+			return stalled(err)
 		}
 		b = b[n:]
 	}
@@ -161,5 +167,14 @@ func (r *streamReader) Read(p []byte) (int, error) {
 	}
 	n, err := s.s.Read(p)
 	s.in.Add(int64(n))
-	return n, err
+	return n, stalled(err)
+}
+
+// stalled gives a time-out the same name on all transports.
+func stalled(err error) error {
+	var t net.Error
+	if errors.As(err, &t) && t.Timeout() && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %w", os.ErrDeadlineExceeded, err)
+	}
+	return err
 }

@@ -186,6 +186,9 @@ func (t *Topic) Publish(ctx context.Context, data []byte) error {
 	if len(data) > t.h.cfg.MaxMessage {
 		return fmt.Errorf("%w: %d bytes, at most %d allowed", ErrMessageTooLarge, len(data), t.h.cfg.MaxMessage)
 	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("p2p: publishing to %q: %w", t.name, err)
+	}
 	if err := t.h.outflow.wait(ctx, t); err != nil {
 		return fmt.Errorf("p2p: publishing to %q: peers are too slow: %w", t.name, err)
 	}
