@@ -18,6 +18,7 @@ func (s *Server) getEntry(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	e.Value = list(e.Value) // nil would leave it out of the answer
 	return reply(w, entry(e))
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 func (s *Server) listKeys(w http.ResponseWriter, r *http.Request) error {
-	return s.list(w, r, func(reg *minikv.Registry, prefix string, out *lines) error {
+	return s.walk(w, r, func(reg *minikv.Registry, prefix string, out *lines) error {
 		for key, err := range reg.Keys(r.Context(), prefix) {
 			if err != nil {
 				return err
@@ -22,11 +22,12 @@ func (s *Server) listKeys(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) listEntries(w http.ResponseWriter, r *http.Request) error {
-	return s.list(w, r, func(reg *minikv.Registry, prefix string, out *lines) error {
+	return s.walk(w, r, func(reg *minikv.Registry, prefix string, out *lines) error {
 		for e, err := range reg.Prefix(r.Context(), prefix) {
 			if err != nil {
 				return err
 			}
+			e.Value = list(e.Value)
 			if err := out.put(entry(e)); err != nil {
 				return err
 			}
@@ -35,8 +36,8 @@ func (s *Server) listEntries(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// list streams what walk puts out.
-func (s *Server) list(w http.ResponseWriter, r *http.Request, walk func(*minikv.Registry, string, *lines) error) error {
+// walk streams what step puts out.
+func (s *Server) walk(w http.ResponseWriter, r *http.Request, step func(*minikv.Registry, string, *lines) error) error {
 	p := newParams(r)
 	reg, err := s.registry(r.Context(), p)
 	if err != nil {
@@ -48,7 +49,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, walk func(*minikv.
 	}
 	defer leave()
 	out := startLines(w, r)
-	out.end(s.why(walk(reg, p.Get("prefix"), out)))
+	out.end(s.why(step(reg, p.Get("prefix"), out)))
 	return nil
 }
 
@@ -66,7 +67,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	if p.flag("updates_only") {
 		opts = append(opts, minikv.UpdatesOnly())
 	}
-	return s.list(w, r, func(reg *minikv.Registry, prefix string, out *lines) error {
+	return s.walk(w, r, func(reg *minikv.Registry, prefix string, out *lines) error {
 		live := false // before it, lines are flushed when the buffer is full; after it, each at once
 		for ev, err := range reg.Watch(r.Context(), prefix, opts...) {
 			if err != nil {
@@ -89,6 +90,9 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 func event(ev minikv.Event) admin.Event {
 	out := admin.Event{Kind: ev.Kind.String(), Local: ev.Local}
 	if ev.Kind != minikv.EventSynced {
+		if ev.Kind == minikv.EventPut {
+			ev.Entry.Value = list(ev.Entry.Value)
+		}
 		e := entry(ev.Entry)
 		out.Entry = &e
 	}

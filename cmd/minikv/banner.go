@@ -22,7 +22,7 @@ type banner struct {
 	dir        string
 }
 
-func newBanner(a *app, n *minikv.Node, f serveFlags, h home) banner {
+func newBanner(n *minikv.Node, f serveFlags, h home) banner {
 	return banner{
 		program: programName(os.Args[0]), version: versionText(), id: string(n.ID()), name: f.name, addrs: n.Addrs(), registries: f.public,
 		admin: h.admin.String(), export: !h.std, discovery: f.discovery, dir: h.dir,
@@ -65,7 +65,11 @@ func (a *app) printBanner(b banner) error {
 	}
 	a.printf("  %s put %s de/hamburg 1.9M\n  %s get %s de/hamburg\n", b.program, reg, b.program, reg)
 	if join := b.joinLine(); join != "" {
-		a.printf("\nJoin a second node, here or on any machine that reaches this one:\n  %s\n", join)
+		where := "here or on any machine that reaches this one"
+		if isLoopback(bestAddr(b.addrs)) {
+			where = "on this machine"
+		}
+		a.printf("\nJoin a second node, %s:\n  %s\n", where, join)
 	}
 	a.printf("\n")
 	return outputError(a.stdout.Flush())
@@ -111,7 +115,7 @@ func bestAddr(addrs []string) string {
 			continue
 		}
 		s := 0
-		if ip := net.ParseIP(parts[2]); ip == nil || !ip.IsLoopback() && !ip.IsLinkLocalUnicast() {
+		if !isLoopback(a) {
 			s += 4
 		}
 		if parts[3] == "tcp" {
@@ -125,6 +129,16 @@ func bestAddr(addrs []string) string {
 		}
 	}
 	return best
+}
+
+// isLoopback tells whether a multiaddr is one that no other machine can dial.
+func isLoopback(addr string) bool {
+	parts := strings.Split(addr, "/")
+	if len(parts) < 3 {
+		return false
+	}
+	ip := net.ParseIP(parts[2])
+	return ip != nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast())
 }
 
 // quoteShell quotes what a shell would take apart.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,6 +79,7 @@ func (d *demo) rows(ctx context.Context) error {
 // race has two connected nodes go for one lock.
 func (d *demo) race(ctx context.Context) error {
 	a, b, c := d.mesh.cities[0], d.mesh.cities[1], d.mesh.cities[2]
+	others := []*city{b, c}
 	d.title("3. A lock, while all are connected")
 	lease, err := a.reg.TryLock(ctx, keyRace, minikv.TTL(leaseOfDemo))
 	if err != nil {
@@ -86,8 +88,11 @@ func (d *demo) race(ctx context.Context) error {
 	defer lease.Unlock(context.WithoutCancel(ctx)) // ends with the node anyhow
 	d.say("%s locks %s: token %s", a.name, keyRace, short(lease.Token()))
 	if err := d.mesh.await(ctx, "news of the lock", func() bool {
-		_, ok, err := b.reg.LockInfo(ctx, keyRace)
-		return ok || err != nil
+		// Whoever has not heard of it would take it, too, and be told later that it lost.
+		return !slices.ContainsFunc(others, func(o *city) bool {
+			_, ok, err := o.reg.LockInfo(ctx, keyRace)
+			return err == nil && !ok
+		})
 	}); err != nil {
 		return err
 	}
@@ -178,6 +183,9 @@ func (d *demo) lockBoth(ctx context.Context) error {
 	b, c := d.mesh.cities[1], d.mesh.cities[2]
 	cs := conflict{key: keyLocked, what: "locked and written on both sides"}
 	for _, s := range []*city{b, c} {
+		if err := d.nextTick(ctx); err != nil {
+			return err
+		}
 		lease, err := s.reg.TryLock(ctx, keyLocked, minikv.TTL(leaseOfDemo))
 		if err != nil {
 			return err
@@ -188,6 +196,9 @@ func (d *demo) lockBoth(ctx context.Context) error {
 	}
 	for i := range cs.claims {
 		w := &cs.claims[i]
+		if err := d.nextTick(ctx); err != nil {
+			return err
+		}
 		rev, err := w.lease.Put(ctx, []byte(w.value))
 		if err != nil {
 			return err

@@ -59,11 +59,8 @@ func (d *demo) conflict(ctx context.Context, key, what string, acts ...act) erro
 		if a == nil {
 			continue
 		}
-		// Revisions are whole milliseconds: a tie would be decided by the writer, which is not what this shows.
-		if n := len(cs.claims); n > 0 {
-			if err := d.mesh.await(ctx, "the next millisecond", func() bool { return time.Since(cs.claims[n-1].at) > 2*time.Millisecond }); err != nil {
-				return err
-			}
+		if err := d.nextTick(ctx); err != nil {
+			return err
 		}
 		cl, err := a(ctx)
 		if err != nil {
@@ -73,6 +70,13 @@ func (d *demo) conflict(ctx context.Context, key, what string, acts ...act) erro
 	}
 	d.cases = append(d.cases, cs)
 	return nil
+}
+
+// nextTick waits until the clocks show another millisecond than for whatever was done before: a tie would be decided by who the
+// writer is, which is not what the tour shows.
+func (d *demo) nextTick(ctx context.Context) error {
+	start := time.Now()
+	return d.mesh.await(ctx, "the next millisecond", func() bool { return time.Since(start) > 2*time.Millisecond })
 }
 
 type verdict struct{ now, why string }

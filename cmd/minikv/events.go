@@ -10,7 +10,7 @@ import (
 )
 
 // lookEvery is how often the node is asked for its peers and registries: it has no feed of them.
-const lookEvery = time.Second
+const lookEvery = 250 * time.Millisecond
 
 // logEvents logs peers that come and go, first exchanges, refusals, and what happens to locks, until ctx ends.
 func logEvents(ctx context.Context, n *minikv.Node, log *slog.Logger) {

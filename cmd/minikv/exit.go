@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -86,9 +84,4 @@ func outputError(err error) error {
 		err = pe.Err
 	}
 	return fmt.Errorf("cannot write the output: %w", err)
-}
-
-// ended tells whether a stream came to an end that the user asked for.
-func ended(ctx context.Context, err error) bool {
-	return err == nil || errors.Is(err, io.EOF) || errors.Is(context.Cause(ctx), errInterrupted)
 }

@@ -18,6 +18,7 @@ func newReg(a *app) *cobra.Command {
 		Short: "List, open and close registries",
 		Long:  "A registry is a named map, like a bucket. It exists wherever a node has it open, and each such node holds all of it.",
 	}
+	c.SuggestionsMinimumDistance = 2
 	c.AddCommand(newRegLs(a), newRegAdd(a), newRegRm(a))
 	return c
 }

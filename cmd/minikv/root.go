@@ -34,6 +34,7 @@ func newRoot(a *app) *cobra.Command {
 		RunE:              unknownCommand,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkFlags() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetIn(a.stdin)

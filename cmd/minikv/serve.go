@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 	"github.com/spf13/cobra"
 
 	"github.com/minikv/minikv"
@@ -30,6 +32,7 @@ type serveFlags struct {
 	dir, admin, name, discovery string
 	memory, verbose             bool
 	listen, peers, public       []string
+	maxValue                    int
 }
 
 func newServe(a *app) *cobra.Command {
@@ -48,6 +51,7 @@ func newServe(a *app) *cobra.Command {
 	fl.StringArrayVar(&f.peers, "peer", nil, "multiaddr of a node to stay connected to, ending in /p2p/ID, repeatable")
 	fl.StringArrayVar(&f.public, "public", nil, "open this registry without a secret, repeatable: whoever reaches the node and knows the name shares it")
 	fl.StringVar(&f.discovery, "discovery", "lan", "lan: find nodes by mDNS and ask the router for a port; none: only --peer, nothing is sent to anyone else")
+	fl.IntVar(&f.maxValue, "max-value", minikv.DefaultMaxValueLen, "longest value that may be written here, in bytes")
 	fl.StringVar(&f.name, "name", "", "name of the node, for people")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -71,6 +75,16 @@ func (f *serveFlags) check() error {
 	if f.admin != "" {
 		if _, err := admin.ParseAddr(f.admin); err != nil {
 			return &usageError{err}
+		}
+	}
+	for _, s := range f.listen {
+		if _, err := multiaddr.NewMultiaddr(s); err != nil {
+			return usagef("--listen %q is no multiaddr (%w); an example: /ip4/0.0.0.0/tcp/7420", s, err)
+		}
+	}
+	for _, s := range f.peers {
+		if _, err := peer.AddrInfoFromString(s); err != nil {
+			return usagef("--peer %q is no address of a node (%w); serve prints its own, an example: /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…", s, err)
 		}
 	}
 	return nil
@@ -152,6 +166,7 @@ func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logg
 	}
 	node, err := minikv.Open(ctx, "", minikv.Config{
 		NodeName: f.name, Identity: h.key, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
+		MaxValueLen: f.maxValue,
 	})
 	if errors.Is(err, minikv.ErrInvalid) {
 		return nil, &usageError{err}
@@ -161,7 +176,11 @@ func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logg
 	}
 	for _, name := range f.public {
 		if _, err := node.Registry(ctx, name, minikv.Public()); err != nil {
-			return nil, errors.Join(err, node.Close())
+			node.Close()
+			if errors.Is(err, minikv.ErrInvalid) {
+				err = &usageError{err}
+			}
+			return nil, err
 		}
 	}
 	return node, nil
@@ -170,11 +189,12 @@ func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logg
 // runNode serves the admin API and logs what happens, until ctx ends.
 func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, f serveFlags, h home, log *slog.Logger) error {
 	s := server.New(node, server.Config{Version: versionText(), Admin: h.admin.String(), Discovery: f.discovery, Logger: log})
-	failed := make(chan error, 1)
-	go func() { failed <- s.Serve(l) }()
-	if err := a.printBanner(newBanner(a, node, f, h)); err != nil {
+	// Whoever calls from now on waits until Serve; so a node that answers has printed all.
+	if err := a.printBanner(newBanner(node, f, h)); err != nil {
 		log.Warn("standard output is closed", "error", err)
 	}
+	failed := make(chan error, 1)
+	go func() { failed <- s.Serve(l) }()
 	watching := make(chan struct{})
 	wctx, stopWatching := context.WithCancel(ctx)
 	go func() { defer close(watching); logEvents(wctx, node, log) }()

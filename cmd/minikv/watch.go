@@ -1,6 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"github.com/minikv/minikv/server/admin"
@@ -22,12 +27,19 @@ gets the last state of each key rather than every one. -o json has whole values 
 		if err != nil {
 			return err
 		}
+		ctx, cancel := context.WithCancelCause(c.Context())
+		defer cancel(nil)
+		go func() {
+			if awaitHangup(os.Stdout) {
+				cancel(syscall.EPIPE)
+			}
+		}()
 		live := false
-		for ev, err := range cl.Watch(c.Context(), args[0], p) {
+		for ev, err := range cl.Watch(ctx, args[0], p) {
+			if errors.Is(context.Cause(ctx), errInterrupted) {
+				return nil
+			}
 			if err != nil {
-				if ended(c.Context(), err) {
-					return nil
-				}
 				return err
 			}
 			if err := a.printEvent(ev); err != nil {

@@ -18,16 +18,18 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 func (c *Client) WaitReady(ctx context.Context) (Status, error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	var last *UnreachableError
 	for {
 		s, err := c.Status(ctx)
-		var un *UnreachableError
-		if err == nil || !errors.As(err, &un) {
+		switch {
+		case errors.As(err, &last):
+		case err == nil || ctx.Err() == nil || last == nil:
 			return s, err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return s, err
+			return s, last
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 // Entry is what a registry holds under a key. Its JSON is the one of `minikv get -o json`.
 type Entry struct {
 	Key      string
-	Value    []byte
+	Value    []byte    // nil in events that tell of a key's end
 	Node     string    // peer id of the writer
 	Time     time.Time // of the write, by the hybrid logical clock
 	Revision string    // sorts all writes to a key, on all nodes
@@ -39,7 +39,9 @@ type entryJSON struct {
 func (e Entry) MarshalJSON() ([]byte, error) {
 	j := entryJSON{Node: e.Node, Time: e.Time, Revision: e.Revision, Expires: timePtr(e.Expires), Lock: e.Lock}
 	j.Key, j.KeyB64 = texts(e.Key)
-	j.Value, j.ValueB64 = texts(e.Value)
+	if e.Value != nil {
+		j.Value, j.ValueB64 = texts(e.Value)
+	}
 	return marshal(j)
 }
 
