@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type Stream struct {
 	idle     time.Duration
 	deadline atomic.Pointer[time.Time]
 	in, sent atomic.Int64
+	failed   atomic.Bool // a call failed: the peer must not take the end for a clean one
 }
 
 func newStream(s network.Stream, idle time.Duration) *Stream {
@@ -87,7 +89,11 @@ func (s *Stream) Protocol() string { return string(s.s.Protocol()) }
 // after which the stream is of no more use: Reset it. When the peer has closed
 // its side cleanly the error is io.EOF.
 func (s *Stream) ReadFrame(max int) ([]byte, error) {
-	return readFrame(s.r, min(max, maxFrame))
+	frame, err := readFrame(s.r, min(max, maxFrame))
+	if err != nil && err != io.EOF {
+		s.failed.Store(true)
+	}
+	return frame, err
 }
 
 // WriteFrame writes a frame. It keeps no reference to it.
@@ -109,11 +115,13 @@ func (s *Stream) WriteFrame(frame []byte) error {
 func (s *Stream) write(b []byte) error {
 	for len(b) > 0 {
 		if err := s.s.SetWriteDeadline(s.limit()); err != nil {
+			s.failed.Store(true)
 			return err
 		}
 		n, err := s.s.Write(b[:min(len(b), frameChunk)])
 		s.sent.Add(int64(n))
 		if err != nil {
+			s.failed.Store(true)
 			return stalled(err)
 		}
 		b = b[n:]
@@ -147,8 +155,14 @@ func (s *Stream) SetDeadline(t time.Time) {
 // can still be read.
 func (s *Stream) CloseWrite() error { return s.s.CloseWrite() }
 
-// Close ends both directions; what was written still arrives.
-func (s *Stream) Close() error { return s.s.Close() }
+// Close ends both directions; what was written still arrives. After a call on the
+// stream has failed, but for io.EOF, it is Reset.
+func (s *Stream) Close() error {
+	if s.failed.Load() {
+		return s.s.Reset()
+	}
+	return s.s.Close()
+}
 
 // Reset ends both directions at once; the peer's calls fail.
 func (s *Stream) Reset() { _ = s.s.Reset() }

@@ -93,34 +93,40 @@ func TestDeadlineEndsAReadInProgress(t *testing.T) {
 
 func TestIdleStreamEnds(t *testing.T) {
 	for _, transport := range []string{"tcp", "quic"} {
-		short := func(c *p2p.Config) {
+		long := newHost(t, func(c *p2p.Config) { c.Listen = listenOn(transport) })
+		short := newHost(t, func(c *p2p.Config) {
 			c.Listen = listenOn(transport)
 			c.StreamIdle = 50 * time.Millisecond
-		}
-		a, b := newHost(t, short), newHost(t, short)
-		ended := make(chan error, 1)
-		b.Serve(testProto, func(s *p2p.Stream) {
-			_, err := s.ReadFrame(1)
-			ended <- err
 		})
-		connect(t, a, b)
-		s, err := a.Open(t.Context(), b.ID(), testProto)
+		connect(t, short, long)
+		hold := make(chan struct{})
+		long.Serve(testProto, func(*p2p.Stream) { <-hold })
+		s, err := short.Open(t.Context(), long.ID(), testProto)
 		require.NoError(t, err)
 		_, err = s.ReadFrame(1)
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "nothing to read")
-		require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded, "the handler is not held for ever either")
 		s.Reset()
-
-		hold := make(chan struct{})
-		b.Serve(testProto, func(*p2p.Stream) { <-hold })
-		s, err = a.Open(t.Context(), b.ID(), testProto)
+		s, err = short.Open(t.Context(), long.ID(), testProto)
 		require.NoError(t, err)
 		for err == nil {
 			err = s.WriteFrame(make([]byte, 1<<20))
 		}
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "nobody reads")
-		close(hold)
 		s.Reset()
+		close(hold)
+
+		ended := make(chan error, 1)
+		short.Serve(testProto, func(s *p2p.Stream) {
+			_, err := s.ReadFrame(1)
+			ended <- err
+		})
+		s, err = long.Open(t.Context(), short.ID(), testProto)
+		require.NoError(t, err)
+		require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded, "a handler is not held for ever")
+		_, err = s.ReadFrame(1)
+		require.Error(t, err)
+		require.NotErrorIs(t, err, io.EOF, "what failed does not look like a clean end")
+		require.NoError(t, s.Close())
 	}
 }
 
