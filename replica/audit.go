@@ -1,9 +1,11 @@
 package replica
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
+	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
 )
 
@@ -15,9 +17,16 @@ const (
 	maxRoundTops    = 16
 	maxRoundBuckets = 4 << 10
 	maxFrameItems   = 1 << 10
-	maxRoundItems   = 1 << 20
-	maxRounds       = 1 << 10
+	maxRounds       = 1 << 8
+	// itemSize is about what an item takes in memory beyond its key.
+	itemSize = 160
+	// maxRoundBytes bounds what the items of the peer take in one round.
+	maxRoundBytes = 64 << 20
 )
+
+// maxRoundItems bounds the items of either side in one round. Variable for
+// tests.
+var maxRoundItems = maxRoundBytes / itemSize
 
 type audit struct {
 	round   uint64
@@ -25,6 +34,7 @@ type audit struct {
 	buckets map[lwwmap.Bucket]bool
 	mine    map[itemKey]lwwmap.Record
 	theirs  []KeyItem
+	size    int              // of theirs
 	before  [2]lwwmap.Digest // roots of both sides when the last round began
 }
 
@@ -45,7 +55,7 @@ func (s *Session) beginRound(at Instant) {
 }
 
 func (s *Session) handleTops(f *Tops) error {
-	if s.dialer || !s.gotLast || s.audit.busy || s.view.full {
+	if s.dialer || !s.gotLast || s.audit.busy || s.audit.round >= maxRounds || s.view.full {
 		return fmt.Errorf("%w: tops out of turn", ErrProtocol)
 	}
 	var sums [lwwmap.Fanout]lwwmap.Digest
@@ -80,15 +90,24 @@ func (s *Session) handleLeaves(f *Leaves) error {
 		theirs[l.Bucket] = l.Sum
 	}
 	var differ []lwwmap.Bucket
+	most := s.bucketsPerRound()
 	for _, top := range f.Tops {
 		for leaf := range lwwmap.Fanout {
 			b := lwwmap.Bucket(top)<<8 | lwwmap.Bucket(leaf)
-			if s.view.sums.Leaf(b) != theirs[b] && len(differ) < maxRoundBuckets {
+			if s.view.sums.Leaf(b) != theirs[b] && len(differ) < most {
 				differ = append(differ, b)
 			}
 		}
 	}
 	return s.tellItems(differ, differ)
+}
+
+// bucketsPerRound is how many buckets a round takes: fewer where they are full,
+// so that the items stay well below their bound.
+func (s *Session) bucketsPerRound() int {
+	const all = lwwmap.Fanout * lwwmap.Fanout
+	keys := uint64(s.snap.Len(lwwmap.Data)) + min(s.keys, 1<<40)
+	return int(max(1, min(maxRoundBuckets, uint64(maxRoundItems)/4/(1+keys/all))))
 }
 
 // tellItems queues this side's items of the buckets, in parts; announce is
@@ -108,9 +127,15 @@ func (s *Session) tellItems(buckets, announce []lwwmap.Bucket) error {
 	if len(items) > maxRoundItems {
 		return fmt.Errorf("%w: %d items in a round of audit", ErrBounds, len(items))
 	}
-	slices.SortFunc(items, func(a, b KeyItem) int { return a.Dot.Compare(b.Dot) })
+	slices.SortFunc(items, func(a, b KeyItem) int {
+		return compareInTime(a.Dot, itemKey{a.Kind, a.Key}, b.Dot, itemKey{b.Kind, b.Key})
+	})
 	for first := true; first || len(items) > 0; first = false {
-		n := min(len(items), maxFrameItems)
+		n, size := 0, 0
+		for n < min(len(items), maxFrameItems) && size < MaxDelta {
+			size += itemSize + len(items[n].Key)
+			n++
+		}
 		f := &Items{Items: items[:n], Last: n == len(items)}
 		if first {
 			f.Buckets = announce
@@ -123,7 +148,7 @@ func (s *Session) tellItems(buckets, announce []lwwmap.Bucket) error {
 
 func (s *Session) handleItems(f *Items) error {
 	a := &s.audit
-	if !a.busy || (s.dialer && a.buckets == nil) || len(f.Buckets) > maxRoundBuckets {
+	if !a.busy || (s.dialer && a.buckets == nil) || len(f.Buckets) > maxRoundBuckets || (len(f.Items) == 0 && len(f.Buckets) == 0 && !f.Last) {
 		return fmt.Errorf("%w: items out of turn", ErrProtocol)
 	}
 	if !s.dialer && a.buckets == nil {
@@ -131,11 +156,30 @@ func (s *Session) handleItems(f *Items) error {
 			return err
 		}
 	}
-	if a.theirs = append(a.theirs, f.Items...); len(a.theirs) > maxRoundItems {
-		return fmt.Errorf("%w: more than %d items in a round of audit", ErrBounds, maxRoundItems)
+	if err := s.takeItems(f.Items); err != nil {
+		return err
 	}
 	if f.Last {
 		s.settleRound()
+	}
+	return nil
+}
+
+// takeItems keeps a part of the peer's items until the round is settled.
+func (s *Session) takeItems(items []KeyItem) error {
+	a := &s.audit
+	for _, it := range items {
+		if !a.buckets[lwwmap.BucketOf(it.Kind, it.Key)] {
+			return fmt.Errorf("%w: item of a bucket that is not under audit", ErrProtocol)
+		}
+		if it.Kind != lwwmap.Origin && len(it.Key) > s.r.cfg.MaxKey {
+			return fmt.Errorf("%w: item with a key of %d bytes", ErrBounds, len(it.Key))
+		}
+		a.size += itemSize + len(it.Key)
+	}
+	a.theirs = append(a.theirs, items...)
+	if len(a.theirs) > maxRoundItems || a.size > maxRoundBytes {
+		return fmt.Errorf("%w: %d items in a round of audit", ErrBounds, len(a.theirs))
 	}
 	return nil
 }
@@ -146,16 +190,14 @@ func (s *Session) settleRound() {
 	a := &s.audit
 	for _, it := range a.theirs {
 		k := itemKey{it.Kind, it.Key}
-		if a.buckets[lwwmap.BucketOf(k.kind, k.key)] {
-			s.settleKey(k, a.mine[k], it.Item, true)
-			delete(a.mine, k)
-		}
+		s.settleKey(k, a.mine[k], it.Item, true)
+		delete(a.mine, k)
 	}
 	rest := make([]lwwmap.Record, 0, len(a.mine))
 	for _, r := range a.mine {
 		rest = append(rest, r)
 	}
-	slices.SortFunc(rest, func(x, y lwwmap.Record) int { return x.Dot().Compare(y.Dot()) })
+	slices.SortFunc(rest, compareRecords)
 	for _, r := range rest {
 		s.settleKey(itemKey{r.Kind(), r.Key()}, r, lwwmap.Item{}, false)
 	}
@@ -174,11 +216,21 @@ func (s *Session) settleKey(k itemKey, mine lwwmap.Record, theirs lwwmap.Item, t
 	}
 	switch lwwmap.Resolve(a, b) {
 	case lwwmap.First:
-		s.sending.again(mine)
+		s.sending.repeat(mine)
 	case lwwmap.Second, lwwmap.Neither:
 		if a.Holds {
 			s.view.drop(k, mine, lwwmap.Record{})
 			s.view.set(k, mine, lwwmap.Record{})
 		}
 	}
+}
+
+// compareInTime orders by dot and, for dots that were used twice, by key: so
+// that what is taken out of a map has the same order in every run.
+func compareInTime(a crdt.Dot, k itemKey, b crdt.Dot, l itemKey) int {
+	return cmp.Or(a.Compare(b), cmp.Compare(k.key, l.key), cmp.Compare(k.kind, l.kind))
+}
+
+func compareRecords(x, y lwwmap.Record) int {
+	return compareInTime(x.Dot(), itemKey{x.Kind(), x.Key()}, y.Dot(), itemKey{y.Kind(), y.Key()})
 }

@@ -67,7 +67,7 @@ func (s *Session) joinUnseen(k itemKey, theirs lwwmap.Record) {
 	switch lwwmap.Resolve(a, b) {
 	case lwwmap.First:
 		if b.Seen {
-			s.sending.again(mine)
+			s.sending.repeat(mine)
 		}
 	case lwwmap.Second:
 		if a.Holds && a.Held.Compare(b.Held) > 0 {

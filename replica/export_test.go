@@ -19,3 +19,6 @@ func set[T any](t testing.TB, limit *T, n T) {
 	*limit = n
 	t.Cleanup(func() { *limit = was })
 }
+
+func SetMaxOverlay(t testing.TB, n int)    { set(t, &maxOverlay, n) }
+func SetMaxRoundItems(t testing.TB, n int) { set(t, &maxRoundItems, n) }

@@ -131,6 +131,7 @@ func TestAHorizonOutOfTheFutureIsRefused(t *testing.T) {
 		"stamp":      {Stamp: hlc.Max},
 		"base":       {Fence: lwwmap.MakeToken(1, 1, 1), Stamp: now, Base: now + 1},
 		"far base":   {Fence: lwwmap.MakeToken(1, 1, 1), Stamp: now, Base: hlc.Max},
+		"own clock":  {Stamp: now + 1}, // allowed, but ahead of what the peer's hello said
 		"just ahead": {Stamp: hlc.FromTime(start.Add(hlc.DefaultMaxSkew)) + 1<<16},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,8 +23,9 @@ type itemKey struct {
 	key  string
 }
 
-// maxOverlay bounds the records that an overlay keeps, 10 MB or so.
-const maxOverlay = 128 << 10
+// maxOverlay bounds the records that an overlay keeps, 10 MB or so. Variable
+// for tests.
+var maxOverlay = 128 << 10
 
 func (v *overlay) init(snap *lwwmap.Snapshot, when hlc.Timestamp) {
 	v.snap, v.when, v.sums = snap, when, snap.SumsAt(when)
@@ -73,7 +74,7 @@ func (v *overlay) dropList() []lwwmap.Drop {
 	for _, d := range v.drops {
 		list = append(list, d)
 	}
-	slices.SortFunc(list, func(a, b lwwmap.Drop) int { return a.Was.Dot().Compare(b.Was.Dot()) })
+	slices.SortFunc(list, func(a, b lwwmap.Drop) int { return compareRecords(a.Was, b.Was) })
 	return list
 }
 

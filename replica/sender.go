@@ -13,6 +13,7 @@ type sender struct {
 	todo    []crdt.Span
 	last    bool // the end of the first round was said
 	despite []lwwmap.Record
+	again   map[lwwmap.Record]bool // what was ever in despite
 	count   uint64
 }
 
@@ -23,8 +24,18 @@ func (s *sender) init(snap *lwwmap.Snapshot, seen *crdt.Context) {
 // idle says whether nothing waits to be sent.
 func (s *sender) idle() bool { return s.last && len(s.despite) == 0 }
 
-// again queues an entry that the peer has seen but should take all the same.
-func (s *sender) again(r lwwmap.Record) { s.despite = append(s.despite, r) }
+// repeat queues an entry that the peer has seen but should take all the same;
+// once, or a peer could have it sent for each lie.
+func (s *sender) repeat(r lwwmap.Record) {
+	if s.again[r] {
+		return
+	}
+	if s.again == nil {
+		s.again = map[lwwmap.Record]bool{}
+	}
+	s.again[r] = true
+	s.despite = append(s.despite, r)
+}
 
 // next returns the next frame of entries, nil if none waits.
 func (s *sender) next() Frame {
@@ -60,7 +71,7 @@ func (s *sender) unseen() Frame {
 			}
 			return room
 		})
-		if span.Ranges = span.Ranges.Sub(crdt.Ranges{{Lo: 1, Hi: reached}}); len(span.Ranges) == 0 {
+		if span.Ranges = above(span.Ranges, reached); len(span.Ranges) == 0 {
 			s.todo = s.todo[1:]
 		}
 	}
@@ -68,6 +79,17 @@ func (s *sender) unseen() Frame {
 	f.Last = s.last
 	s.count += uint64(len(f.Entries))
 	return f
+}
+
+// above returns what of r lies above seq. It changes r.
+func above(r crdt.Ranges, seq uint64) crdt.Ranges {
+	for len(r) > 0 && r[0].Hi <= seq {
+		r = r[1:]
+	}
+	if len(r) > 0 && r[0].Lo <= seq {
+		r[0].Lo = seq + 1
+	}
+	return r
 }
 
 func (f *Entries) add(rec lwwmap.Record) (size int) {

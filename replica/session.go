@@ -57,6 +57,7 @@ type Session struct {
 	gotLast bool
 	got     uint64
 	refused uint64
+	dropped int
 	told    *Status // last status sent
 	heard   *Status // last status received
 	audit   audit
@@ -112,7 +113,7 @@ func (s *Session) Stats() SessionStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return SessionStats{
-		State: s.state, Sent: s.sending.count, Received: s.got, Refused: s.refused, Dropped: len(s.view.drops), Rounds: s.rounds, PeerKeys: s.keys,
+		State: s.state, Sent: s.sending.count, Received: s.got, Refused: s.refused, Dropped: s.dropped, Rounds: s.rounds, PeerKeys: s.keys,
 	}
 }
 
@@ -243,8 +244,8 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 		if err := s.r.checkOrder(at, h); err != nil {
 			return fmt.Errorf("peer's collection horizon: %w", err)
 		}
-		if lwwmap.Kind(k)+lwwmap.Data == lwwmap.Data && h.Base > h.Stamp {
-			return fmt.Errorf("%w: peer's collection horizon has a base later than its stamp", ErrProtocol)
+		if h.Stamp > s.theirs || (lwwmap.Kind(k)+lwwmap.Data == lwwmap.Data && h.Base > h.Stamp) {
+			return fmt.Errorf("%w: peer's collection horizon lies ahead of its clock", ErrProtocol)
 		}
 	}
 	s.peerContext, s.peerHorizons, s.spans = context, f.Horizons, nil
@@ -352,6 +353,7 @@ func (s *Session) merge(at Instant) {
 	}
 	r.cfg.Lock.Lock()
 	done := r.m.Settle(s.view.dropList(), s.peerContext, &s.peerHorizons)
+	s.dropped = len(done)
 	for _, d := range done {
 		r.stats.Dropped++
 		r.out.lost(d.Was)
@@ -388,10 +390,15 @@ func (s *Session) end(at Instant, state State) {
 	if state == Unverified && s.err == nil {
 		s.err = ErrUnverified
 	}
-	s.view, s.snap = overlay{drops: s.view.drops}, nil
+	audits := s.audit.round > 0 || s.audit.busy
+	s.snap, s.view, s.sending, s.audit = nil, overlay{}, sender{count: s.sending.count}, audit{}
+	s.spans, s.peerContext = nil, nil
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
 	s.r.sessionEnded(s.peer, state, at)
+	if audits {
+		s.r.stats.Sessions.Audits++
+	}
 }
 
 func (r *Replica) sessionEnded(peer string, state State, at Instant) {
