@@ -16,8 +16,11 @@ const (
 	// MaxGossipValue is the longest value in bytes that is flooded. A longer one
 	// is announced, and fetched by session, so that flooding does not multiply it.
 	MaxGossipValue = 16 << 10
-	// maxCovered bounds the seqs that a delta covers beyond its entries, in ranges.
-	maxCovered = 4 << 10
+	// maxCovered bounds the seqs that deltas cover beyond their entries, in ranges.
+	maxCovered = 2 << 10
+	// maxRanges is how many ranges end a delta. What one more entry covers comes
+	// on top; the sum is what can be decoded.
+	maxRanges = maxArray/2 - maxCovered
 )
 
 // Delta is a gossip message: the current entry of each key that its actor
@@ -143,7 +146,7 @@ func (r *Replica) Outbox() *Delta {
 	unsent := crdt.Span{Actor: o.actor, Ranges: crdt.Ranges{{Lo: o.cursor + 1, Hi: o.last}}}
 	r.m.Dots(unsent, func(rec lwwmap.Record) bool {
 		seq := rec.Dot().Seq
-		if size >= MaxDelta {
+		if size >= MaxDelta || len(d.Seqs)+len(d.Announced) >= maxRanges {
 			end = seq - 1
 			return false
 		}
@@ -163,13 +166,15 @@ func (r *Replica) Outbox() *Delta {
 		o.covered -= len(f.seqs)
 		// What overtook may have expired since, and a lower entry have come.
 		rec := r.m.Get(k.kind, k.key)
-		if !rec.IsZero() && rec.Order().Compare(f.order) > 0 && len(rec.Value()) <= MaxGossipValue && size < 2*MaxDelta {
+		if !rec.IsZero() && rec.Order().Compare(f.order) > 0 && len(rec.Value()) <= MaxGossipValue && size < 2*MaxDelta && len(d.Seqs)+len(f.seqs) < maxArray/2 {
 			d.Seqs = join(d.Seqs, f.seqs)
 			d.Entries = append(d.Entries, rec.Entry())
 			size += rec.Size()
 		}
 	}
-	o.cursor = end
+	if o.cursor = end; end == o.last {
+		r.Skip() // forgets what entries that are gone had covered
+	}
 	if len(d.Entries) == 0 && len(d.Announced) == 0 {
 		return nil
 	}
