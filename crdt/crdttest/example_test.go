@@ -32,7 +32,7 @@ func ExampleCheck() {
 			delta = Counter{replica: c[replica] + rapid.IntRange(1, 3).Draw(t, "add")}
 			return c.Join(delta), delta
 		},
-		Require: map[string]float64{"concurrent": 0.5},
+		Require: map[string]float64{"concurrent": 0.3},
 	})
 	for _, law := range t.laws() {
 		fmt.Println(law.name, law.passed())
