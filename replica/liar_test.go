@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -249,4 +250,9 @@ func TestFramesOutOfTurnEndTheSession(t *testing.T) {
 			require.EqualValues(t, 1, a.Stats().Sessions.Failed)
 		})
 	}
+}
+
+// isProtocol says whether an error is one by which a peer is told off.
+func isProtocol(err error) bool {
+	return errors.Is(err, replica.ErrProtocol) || errors.Is(err, replica.ErrBounds) || errors.Is(err, replica.ErrVersion)
 }

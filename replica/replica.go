@@ -49,8 +49,8 @@ func (r *Replica) Now(at Instant) hlc.Timestamp { return r.cfg.Clock.Reading(at.
 // writer holds no lease.
 type Write struct {
 	Key     string
-	Value   []byte // not kept: the replica copies it. A delete has none
-	Expires hlc.Timestamp
+	Value   []byte        // not kept: the replica copies it. A delete has none
+	Expires hlc.Timestamp // of a value
 	Delete  bool
 	Fence   lwwmap.Token
 }
@@ -63,7 +63,7 @@ func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error)
 		return lwwmap.Record{}, lwwmap.Record{}, err
 	}
 	if w.Delete {
-		w.Value = nil
+		w.Value, w.Expires = nil, 0
 	}
 	return r.commit(at, lwwmap.Entry{
 		Kind: lwwmap.Data, Key: w.Key, Value: w.Value, Expires: w.Expires, Deleted: w.Delete, Fence: r.currentFence(w.Key, w.Fence),

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/minikv/minikv/crdt"
@@ -372,7 +373,7 @@ func (s *Session) finish(at Instant, state State, why string) {
 func (s *Session) fail(at Instant, err error) {
 	why := err.Error()
 	s.err = err
-	s.finish(at, Failed, why[:min(len(why), maxWhy)])
+	s.finish(at, Failed, strings.ToValidUTF8(why[:min(len(why), maxWhy)], ""))
 }
 
 // Abort ends the session from outside, as when the pipe broke.

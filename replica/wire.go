@@ -104,8 +104,8 @@ func fromWire(w *wireEntry) (e lwwmap.Entry, err error) {
 		err = fmt.Errorf("%w: key of %d bytes", ErrBounds, len(e.Key))
 	case e.Stamp == 0:
 		err = fmt.Errorf("%w: entry without a stamp", ErrProtocol)
-	case e.Deleted && len(e.Value) > 0:
-		err = fmt.Errorf("%w: tombstone with a value", ErrProtocol)
+	case e.Deleted && (len(e.Value) > 0 || e.Expires != 0):
+		err = fmt.Errorf("%w: tombstone with a value or an expiry", ErrProtocol)
 	}
 	return e, err
 }
@@ -181,7 +181,7 @@ func EncodeDelta(dst []byte, d *Delta) ([]byte, error) {
 
 // DecodeDelta reads a delta. The result shares nothing with data.
 func DecodeDelta(data []byte) (*Delta, error) {
-	if err := checkVersion(data); err != nil {
+	if err := checkVersion(data, "delta"); err != nil {
 		return nil, err
 	}
 	var w wireDelta
@@ -199,24 +199,24 @@ func DecodeDelta(data []byte) (*Delta, error) {
 	if d.Entries, err = fromWires(w.Entries); err != nil {
 		return nil, err
 	}
-	if d.Actor == 0 || len(d.Seqs)+len(d.Announced) == 0 {
+	if d.Actor == 0 || len(d.Seqs)+len(d.Announced) == 0 || (len(d.Entries) == 0) != (len(d.Seqs) == 0) {
 		return nil, fmt.Errorf("%w: empty delta", ErrProtocol)
 	}
 	return d, nil
 }
 
-// checkVersion reads the version of a delta before anything else, so that a
-// message of another version is told from garbage.
-func checkVersion(data []byte) error {
+// checkVersion reads the version of a delta or a hello before anything else, so
+// that a message of another version is told from garbage.
+func checkVersion(data []byte, what string) error {
 	if len(data) < 2 || data[0] < 0x81 || data[0] > 0x97 {
-		return fmt.Errorf("%w: not a delta", ErrProtocol)
+		return fmt.Errorf("%w: not a %s", ErrProtocol, what)
 	}
 	var v uint64
 	if _, err := decMode.UnmarshalFirst(data[1:], &v); err != nil {
-		return fmt.Errorf("%w: not a delta: %v", ErrProtocol, err)
+		return fmt.Errorf("%w: not a %s: %v", ErrProtocol, what, err)
 	}
 	if v != Version {
-		return fmt.Errorf("%w: delta of version %d, this node speaks %d", ErrVersion, v, Version)
+		return fmt.Errorf("%w: %s of version %d, this node speaks %d; run the same release on both", ErrVersion, what, v, Version)
 	}
 	return nil
 }

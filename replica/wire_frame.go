@@ -208,6 +208,9 @@ func digestFrom(b []byte) (d lwwmap.Digest, err error) {
 }
 
 func decodeHello(data []byte) (Frame, error) {
+	if err := checkVersion(data, "hello"); err != nil {
+		return nil, err
+	}
 	var w wireHello
 	if err := unmarshal(data, &w); err != nil {
 		return nil, err
@@ -233,8 +236,8 @@ func decodeContexts(data []byte) (Frame, error) {
 	}
 	f := &Contexts{Last: w.Last}
 	for _, s := range w.Spans {
-		if s == nil || s.Actor == 0 {
-			return nil, fmt.Errorf("%w: context without an actor", ErrProtocol)
+		if s == nil || s.Actor == 0 || len(s.Bounds) == 0 {
+			return nil, fmt.Errorf("%w: context without an actor or its ranges", ErrProtocol)
 		}
 		ranges, err := rangesFrom(s.Bounds)
 		if err != nil {
@@ -242,10 +245,10 @@ func decodeContexts(data []byte) (Frame, error) {
 		}
 		f.Spans = append(f.Spans, crdt.Span{Actor: crdt.Actor(s.Actor), Ranges: ranges})
 	}
-	if !f.Last {
+	if !f.Last && len(w.Horizons) == 0 {
 		return f, nil
 	}
-	if len(w.Horizons) != len(f.Horizons) {
+	if !f.Last || len(w.Horizons) != len(f.Horizons) {
 		return nil, fmt.Errorf("%w: %d horizons, want %d", ErrProtocol, len(w.Horizons), len(f.Horizons))
 	}
 	for i, o := range w.Horizons {
