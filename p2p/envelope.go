@@ -59,15 +59,38 @@ func digest(topic string, payload []byte) (d [sha256.Size]byte) {
 	return d
 }
 
-// seal signs the payload for the topic and returns the envelope.
-func seal(key ed25519.PrivateKey, author peer.ID, topic string, payload []byte) []byte {
+// seal signs the payload for the topic and returns the envelope and its message id.
+func seal(key ed25519.PrivateKey, author peer.ID, topic string, payload []byte) (data []byte, id string) {
 	d := digest(topic, payload)
 	sig := ed25519.Sign(key, append([]byte(signDomain), d[:]...))
 	out := make([]byte, 0, len(payload)+maxEnvelopeOverhead)
 	out = append(out, 0x80|4, envelopeVersion)
 	out = appendByteString(out, []byte(author))
 	out = appendByteString(out, payload)
-	return appendByteString(out, sig)
+	out = appendByteString(out, sig)
+	return out, envelope{author: author, signature: sig}.id(d)
+}
+
+// A message id covers the whole envelope: the digest that is signed, followed by a
+// hash of author and signature. Anything less (the signature alone, say) would let a
+// forger block a message by sending another one under its id first. That the digest
+// can be read off it spares the validator a second pass over the payload. What is no
+// envelope gets an id of another length.
+const idLen = sha256.Size + 16
+
+func (e envelope) id(digest [sha256.Size]byte) string {
+	var buf [authorLen + ed25519.SignatureSize]byte
+	tail := sha256.Sum256(append(append(buf[:0], e.author...), e.signature...))
+	return string(append(digest[:], tail[:idLen-sha256.Size]...))
+}
+
+func messageID(topic string, data []byte) string {
+	env, err := openEnvelope(data)
+	if err != nil {
+		d := sha256.Sum256(data)
+		return string(d[:])
+	}
+	return env.id(digest(topic, env.payload))
 }
 
 // openEnvelope decodes data without checking the signature.

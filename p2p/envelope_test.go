@@ -3,6 +3,8 @@ package p2p_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/hex"
+	"os"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
@@ -42,6 +44,15 @@ func TestEnvelopeIsCanonicalCBOR(t *testing.T) {
 		again, err := enc.Marshal(fields)
 		require.NoError(t, err)
 		require.Equal(t, again, sealed)
+	}
+}
+
+func TestSealTellsTheMessageID(t *testing.T) {
+	_, key, id := newKey(t)
+	for _, size := range []int{0, 1, 5000} {
+		data, mid := p2p.SealID(key, id, "topic", make([]byte, size))
+		require.Equal(t, p2p.MessageID("topic", data), mid)
+		require.NotEqual(t, p2p.MessageID("other", data), mid)
 	}
 }
 
@@ -118,4 +129,29 @@ func FuzzEnvelope(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, crypto.Ed25519, int(pub.Type()))
 	})
+}
+
+// goldenFile was written by the first release with the format. It must open for
+// ever.
+const goldenFile = "testdata/envelope-v1.bin"
+
+func TestGoldenEnvelopeOpens(t *testing.T) {
+	seed := make([]byte, ed25519.SeedSize)
+	for i := range seed {
+		seed[i] = byte(i)
+	}
+	key := ed25519.NewKeyFromSeed(seed)
+	pub, err := crypto.UnmarshalEd25519PublicKey(key.Public().(ed25519.PublicKey))
+	require.NoError(t, err)
+	id, err := peer.IDFromPublicKey(pub)
+	require.NoError(t, err)
+	golden, err := os.ReadFile(goldenFile)
+	require.NoError(t, err)
+	author, payload, err := p2p.OpenEnvelope("golden", golden)
+	require.NoError(t, err)
+	require.Equal(t, id.String(), author)
+	require.Equal(t, "a message of the first format", string(payload))
+	require.Equal(t, golden, p2p.Seal(key, id, "golden", payload), "the format has changed: give it a new version")
+	require.Equal(t, "3d29db2f6bf04ab90a001a413bafc98c9576ddcf568c0fe83ec2266cd0795543df9adad5b4f7645c3f43a1e9f90fb495",
+		hex.EncodeToString([]byte(p2p.MessageID("golden", golden))))
 }

@@ -3,8 +3,8 @@ package p2p
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 
-	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -18,7 +18,14 @@ const (
 	MaxPeerTopics  = maxPeerTopics
 )
 
-var Seal = seal
+// SealID makes an envelope and tells its message id.
+var SealID = seal
+
+// Seal makes an envelope.
+func Seal(key ed25519.PrivateKey, author peer.ID, topic string, payload []byte) []byte {
+	data, _ := seal(key, author, topic, payload)
+	return data
+}
 
 // OpenEnvelope decodes and verifies.
 func OpenEnvelope(topic string, data []byte) (author string, payload []byte, err error) {
@@ -26,14 +33,12 @@ func OpenEnvelope(topic string, data []byte) (author string, payload []byte, err
 	if err != nil {
 		return "", nil, err
 	}
-	id := messageID(&pb.Message{Topic: &topic, Data: data})
+	id := messageID(topic, data)
 	return env.author.String(), env.payload, env.verify(id, maxMessage)
 }
 
 // MessageID is the gossip id of data on the topic.
-func MessageID(topic string, data []byte) string {
-	return messageID(&pb.Message{Topic: &topic, Data: data})
-}
+func MessageID(topic string, data []byte) string { return messageID(topic, data) }
 
 // ReadFrame reads a frame as a Stream does.
 func ReadFrame(r *bytes.Reader, max int) ([]byte, error) { return readFrame(r, max) }

@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"runtime"
@@ -83,7 +82,7 @@ func (h *Host) newGossip() (*pubsub.PubSub, error) {
 		// Messages are signed once, by the envelope, which also names the author.
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
-		pubsub.WithMessageIdFn(messageID),
+		pubsub.WithMessageIdFn(h.messageID),
 		pubsub.WithSeenMessagesTTL(SeenFor),
 		pubsub.WithMaxMessageSize(h.cfg.MaxMessage+maxEnvelopeOverhead+rpcOverhead),
 		pubsub.WithPeerOutboundQueueSize(queueLen),
@@ -102,27 +101,15 @@ func (h *Host) newGossip() (*pubsub.PubSub, error) {
 	return pubsub.NewGossipSubWithRouter(h.ctx, gossipHost{h.host, h}, h.router, opts...)
 }
 
-// A message id covers the whole envelope: the digest that is signed, followed by a
-// hash of author and signature. Anything less (the signature alone, say) would let a
-// forger block a message by sending another one under its id first. That the digest
-// can be read off it spares the validator a second pass over the payload. What is no
-// envelope gets an id of another length.
-const idLen = sha256.Size + 16
-
-func messageID(m *pb.Message) string {
-	env, err := openEnvelope(m.Data)
-	if err != nil {
-		d := sha256.Sum256(m.Data)
-		return string(d[:])
+// messageID is gossipsub's id function. Own messages are looked up: their ids are known
+// from signing them, and hashing again would hold up gossipsub's loop.
+func (h *Host) messageID(m *pb.Message) string {
+	if len(m.Data) > 0 {
+		if id, ok := h.sealed.Load(&m.Data[0]); ok {
+			return id.(string)
+		}
 	}
-	d := digest(m.GetTopic(), env.payload)
-	return string(env.appendID(d[:]))
-}
-
-func (e envelope) appendID(digest []byte) []byte {
-	var author [authorLen + 64]byte
-	tail := sha256.Sum256(append(append(author[:0], e.author...), e.signature...))
-	return append(digest, tail[:idLen-sha256.Size]...)
+	return messageID(m.GetTopic(), m.Data)
 }
 
 var errGraylisted = errors.New("p2p: peer's score is too low")

@@ -39,6 +39,7 @@ type Host struct {
 	subs    *subscriptions
 	scores  atomic.Pointer[map[peer.ID]float64]
 	names   names
+	sealed  sync.Map // *byte, where the envelope begins, to its message id, during Publish
 
 	peers   *peerTable
 	redial  *redialer

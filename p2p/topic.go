@@ -192,8 +192,10 @@ func (t *Topic) Publish(ctx context.Context, data []byte) error {
 	if err := t.h.outflow.wait(ctx, t); err != nil {
 		return fmt.Errorf("p2p: publishing to %q: peers are too slow: %w", t.name, err)
 	}
-	err := t.topic.Publish(ctx, seal(t.h.key, t.h.id, t.name, data))
-	if err != nil {
+	sealed, id := seal(t.h.key, t.h.id, t.name, data)
+	t.h.sealed.Store(&sealed[0], id)
+	defer t.h.sealed.Delete(&sealed[0])
+	if err := t.topic.Publish(ctx, sealed); err != nil {
 		if t.ctx.Err() != nil || errors.Is(err, pubsub.ErrTopicClosed) {
 			return ErrClosed
 		}

@@ -1,0 +1,125 @@
+//go:build linux
+
+package p2p_test
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/minikv/minikv/p2p"
+)
+
+const insideEnv = "MINIKV_P2P_INSIDE_NAMESPACE"
+
+// inNamespace runs the calling test again in a network namespace of its own, set up by
+// the shell commands, so that no packet leaves the machine. It reports whether this is
+// that run.
+func inNamespace(t *testing.T, setup string) bool {
+	t.Helper()
+	if os.Getenv(insideEnv) == t.Name() {
+		return true
+	}
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED: needs root, to make a network namespace")
+	}
+	for _, tool := range []string{"unshare", "ip"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("SKIPPED: needs the program %s", tool)
+		}
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	script := "set -e\n" + setup + "\nexec \"$0\" -test.run '^" + t.Name() + "$' -test.v -test.timeout 60s"
+	cmd := exec.CommandContext(t.Context(), "unshare", "-n", "sh", "-c", script, self)
+	cmd.Env = append(os.Environ(), insideEnv+"="+t.Name())
+	out, err := cmd.CombinedOutput()
+	if err != nil && strings.Contains(string(out), "Operation not permitted") {
+		t.Skipf("SKIPPED: may not make a network namespace here: %s", out)
+	}
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "--- PASS: "+t.Name())
+	return false
+}
+
+const (
+	loUp        = "ip link set lo up\n"
+	loMulticast = loUp + "ip link set lo multicast on\nip route add 224.0.0.0/4 dev lo\n"
+	// An interface that leads nowhere but counts what it is given.
+	nowhere = loUp + "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 || true\n" +
+		"ip link add d0 type veth peer name d1\nip link set d1 up\nip addr add 192.168.7.1/24 dev d0\nip link set d0 multicast on up\n" +
+		"ip route add default via 192.168.7.254\n"
+)
+
+func lan(c *p2p.Config) { c.Discovery = p2p.DiscoveryLAN }
+
+func TestLANFindsPeers(t *testing.T) {
+	if !inNamespace(t, loMulticast) {
+		return
+	}
+	a, b := newHost(t, lan), newHost(t, lan)
+	other := newHost(t, lan, func(c *p2p.Config) { c.MDNSService = "_other._udp" })
+	eventually(t, func() bool { return isPeer(a, b.ID()) && isPeer(b, a.ID()) }, "not found")
+	require.Empty(t, other.Peers(), "another service is another network")
+}
+
+func TestLANWithoutMulticastIsNotFatal(t *testing.T) {
+	if !inNamespace(t, loUp) {
+		return
+	}
+	var out syncBuffer
+	a := newHost(t, lan, func(c *p2p.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
+	require.Contains(t, out.String(), "mDNS not started")
+	connect(t, a, newHost(t, lan))
+}
+
+// sent is how many packets the interface was given to send.
+func sent() (int, error) {
+	b, err := os.ReadFile("/proc/self/net/dev")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 10 && f[0] == "d0:" {
+			return strconv.Atoi(f[10])
+		}
+	}
+	return 0, errors.New("no interface d0")
+}
+
+func TestDiscoveryNoneSendsNothing(t *testing.T) {
+	if !inNamespace(t, nowhere) {
+		return
+	}
+	everywhere := func(c *p2p.Config) {
+		c.Listen = []string{"/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1"}
+		c.PingEvery = 50 * time.Millisecond
+	}
+	a, b := newHost(t, everywhere), newHost(t, everywhere)
+	for _, addr := range b.Addrs() {
+		if strings.HasPrefix(addr, "/ip4/127.0.0.1/tcp/") {
+			_, err := a.Connect(t.Context(), addr)
+			require.NoError(t, err)
+		}
+	}
+	ta, tb := join(t, a, "reg", newInbox().handle), join(t, b, "reg", newInbox().handle)
+	meet(t, 1, ta, tb)
+	require.NoError(t, ta.Publish(t.Context(), []byte("x")))
+	require.NoError(t, b.Disconnect(a.ID())) // a dials again, at the named address only
+	before, err := sent()
+	require.NoError(t, err)
+	loud := func() bool { n, err := sent(); return err != nil || n > before }
+	require.Never(t, loud, 3*time.Second, 50*time.Millisecond)
+	require.Zero(t, before)
+	require.True(t, isPeer(a, b.ID()), "reconnected over loopback")
+
+	newHost(t, everywhere, lan)
+	eventually(t, func() bool { n, err := sent(); return err == nil && n > 0 }, "the counter does not count")
+}
