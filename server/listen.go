@@ -46,6 +46,9 @@ func listenUnix(ctx context.Context, a admin.Addr) (net.Listener, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of the admin socket: %w", err)
 	}
+	if err := reachable(a.Path); err != nil {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
 	tmp, err := os.MkdirTemp(dir, ".sock")
 	if err != nil {
 		return nil, fmt.Errorf("admin socket %s: %w", a.Path, err)
@@ -66,6 +69,15 @@ func listenUnix(ctx context.Context, a admin.Addr) (net.Listener, error) {
 		return nil, fmt.Errorf("admin socket %s: %w", a.Path, err)
 	}
 	return &socket{UnixListener: l, path: a.Path, info: info}, nil
+}
+
+// reachable makes sure that clients will be able to name the socket.
+func reachable(path string) error {
+	_, done, err := admin.ShortSocketPath(path)
+	if err == nil {
+		done()
+	}
+	return err
 }
 
 func bind(ctx context.Context, path string) (*net.UnixListener, error) {
