@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
-	"time"
 
 	"github.com/minikv/minikv"
 )
@@ -34,7 +34,8 @@ func local(b *bench) error {
 	return err
 }
 
-// localData is made once, before any time is taken.
+// localData is made once, before any time is taken. The keys that are looked up are copies of those that were stored, as
+// in a program that gets them from elsewhere: equal pointers would spare a map the comparison.
 type localData struct {
 	keys, order, reorder []string // the same keys in three orders
 	values               valuePool
@@ -42,7 +43,15 @@ type localData struct {
 
 func newLocalData(n int) localData {
 	keys := makeKeys(1, n)
-	return localData{keys: keys, order: shuffled(keys, 2), reorder: shuffled(keys, 3), values: newValuePool()}
+	return localData{keys: keys, order: cloned(shuffled(keys, 2)), reorder: cloned(shuffled(keys, 3)), values: newValuePool()}
+}
+
+func cloned(keys []string) []string {
+	out := make([]string, len(keys))
+	for i, k := range keys {
+		out[i] = strings.Clone(k)
+	}
+	return out
 }
 
 func (b *bench) localRun(d localData, f *localFigures) error {
@@ -50,8 +59,8 @@ func (b *bench) localRun(d localData, f *localFigures) error {
 	if err != nil {
 		return err
 	}
-	m := mapRates(d)
-	t := treeRates(d)
+	m := b.mapRates(d)
+	t := b.treeRates(d)
 	batch, err := b.ourBatches(d)
 	if err != nil {
 		return err
@@ -87,10 +96,10 @@ func (b *bench) ourSingles(d localData) (r rates, err error) {
 			err = fmt.Errorf("get %x: %d bytes, %w", key, len(e.Value), e2)
 		}
 	}
-	r.putNew = rate(d.keys, put)
-	r.get = rate(d.order, get)
-	r.get2 = rate2(d.order, get)
-	r.putOver = rate(d.reorder, put)
+	r.putNew = b.rate(d.keys, put)
+	r.get = b.rate(d.order, get)
+	r.get2 = b.rate2(d.order, get)
+	r.putOver = b.rate(d.reorder, put)
 	return r, err
 }
 
@@ -110,27 +119,27 @@ func (b *bench) ourBatches(d localData) (r rates, err error) {
 			}
 		}
 	}
-	r.putNew = rate(d.keys, put)
-	r.putOver = rate(d.reorder, put)
+	r.putNew = b.rate(d.keys, put)
+	r.putOver = b.rate(d.reorder, put)
 	return r, err
 }
 
-func mapRates(d localData) (r rates) {
+func (b *bench) mapRates(d localData) (r rates) {
 	f := newMapFloor()
 	for i, k := range d.keys {
 		f.put(k, append([]byte(nil), d.values.at(i)...)) // values of their own, as a store has them
 	}
-	r.shared = rate(d.order, func(_ int, key string) { sink(f.shared(key)) })
-	r.copied = rate(d.order, func(_ int, key string) { sink(f.copied(key)) })
-	r.copied2 = rate2(d.order, func(_ int, key string) { sink(f.copied(key)) })
+	r.shared = b.rate(d.order, func(_ int, key string) { sink(f.shared(key)) })
+	r.copied = b.rate(d.order, func(_ int, key string) { sink(f.copied(key)) })
+	r.copied2 = b.rate2(d.order, func(_ int, key string) { sink(f.copied(key)) })
 	return r
 }
 
-func treeRates(d localData) (r rates) {
+func (b *bench) treeRates(d localData) (r rates) {
 	f := &treeFloor{}
 	put := func(i int, key string) { f.put(key, d.values.at(i)) }
-	r.putNew = rate(d.keys, put)
-	r.putOver = rate(d.reorder, put)
+	r.putNew = b.rate(d.keys, put)
+	r.putOver = b.rate(d.reorder, put)
 	return r
 }
 
@@ -142,32 +151,34 @@ func sink(v []byte) {
 }
 
 // rate runs do over the keys from one goroutine, after a collection of what was before.
-func rate(keys []string, do func(i int, key string)) float64 {
+func (b *bench) rate(keys []string, do func(i int, key string)) float64 {
 	runtime.GC()
-	start := time.Now()
-	for i, k := range keys {
-		do(i, k)
-	}
-	return float64(len(keys)) / time.Since(start).Seconds()
+	took := b.watch.lap(func() {
+		for i, k := range keys {
+			do(i, k)
+		}
+	})
+	return float64(len(keys)) / took.Seconds()
 }
 
 // rate2 has two goroutines run do over all keys each, one of them from the middle.
-func rate2(keys []string, do func(i int, key string)) float64 {
+func (b *bench) rate2(keys []string, do func(i int, key string)) float64 {
 	runtime.GC()
 	half := len(keys) / 2
-	start := time.Now()
-	var wg sync.WaitGroup
-	for _, part := range [][2][]string{{keys[:half], keys[half:]}, {keys[half:], keys[:half]}} {
-		wg.Go(func() {
-			for _, p := range part {
-				for i, k := range p {
-					do(i, k)
+	took := b.watch.lap(func() {
+		var wg sync.WaitGroup
+		for _, parts := range [][2][]string{{keys[:half], keys[half:]}, {keys[half:], keys[:half]}} {
+			wg.Go(func() {
+				for _, p := range parts {
+					for i, k := range p {
+						do(i, k)
+					}
 				}
-			}
-		})
-	}
-	wg.Wait()
-	return float64(2*len(keys)) / time.Since(start).Seconds()
+			})
+		}
+		wg.Wait()
+	})
+	return float64(2*len(keys)) / took.Seconds()
 }
 
 // offline opens a registry on a node without a network.

@@ -5,6 +5,7 @@
 //	go run .                     the whole table in Markdown, about 15 minutes on two cores
 //	go run . -quick              100,000 keys in place of 1,000,000, two runs
 //	go run . -only local,join    some groups; -list names them
+//	go run . -cpu                local work by CPU time in place of wall time, for a machine that others use, too
 //	go run . -profile out        also CPU profiles, one file for each process that did the work
 //
 // What crosses the network runs in processes of its own, all on the loopback interface; nothing leaves the machine. The
@@ -46,6 +47,7 @@ type config struct {
 	Only    string
 	Profile string
 	Limit   time.Duration
+	CPU     bool
 }
 
 func main() {
@@ -61,6 +63,7 @@ func main() {
 	flag.StringVar(&c.Only, "only", "", "comma-separated groups to run; all if empty")
 	flag.StringVar(&c.Profile, "profile", "", "directory for CPU profiles; none if empty")
 	flag.DurationVar(&c.Limit, "limit", 3*time.Minute, "give up one wait after this")
+	flag.BoolVar(&c.CPU, "cpu", false, "in the group local, count the CPU time of the process in place of wall time")
 	flag.Parse()
 	if *list {
 		for _, g := range groups {
@@ -108,7 +111,7 @@ func run(c config) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	b := &bench{ctx: ctx, config: c, table: newTable(os.Stdout)}
+	b := &bench{ctx: ctx, config: c, table: newTable(os.Stdout), watch: stopwatch{cpu: c.CPU}}
 	b.table.head(c)
 	for _, g := range chosen {
 		began := time.Now()
@@ -145,6 +148,7 @@ type bench struct {
 	config
 	ctx   context.Context
 	table *table
+	watch stopwatch
 }
 
 // repeat calls once for each run. The first error ends it, and so does an interrupt.

@@ -22,6 +22,9 @@ func (t *table) head(c config) {
 	fmt.Fprintf(t.w, "%s, %s %s/%s, %d cores (%s), load %s\n\n",
 		time.Now().Format("2006-01-02 15:04"), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), load())
 	fmt.Fprintf(t.w, "%d keys of 16 random bytes, values of 100 bytes, in memory; median (min - max) of %d runs; a ratio is of one run's pair\n\n", c.Keys, c.Runs)
+	if c.CPU {
+		fmt.Fprintf(t.w, "Gets and puts on one node are per second of CPU time, all cores and the garbage collector together.\n\n")
+	}
 	fmt.Fprintln(t.w, "| what | bar | minikv | floor | ratio | met |")
 	fmt.Fprintln(t.w, "|---|---|---|---|---|---|")
 }
