@@ -60,6 +60,9 @@ func TestClockOfTheConfiguration(t *testing.T) {
 	require.Equal(t, "v", value(t, r, "k"))
 	now = now.Add(time.Millisecond)
 	require.Empty(t, value(t, r, "k"))
+	n, err := r.Len(ctx)
+	require.NoError(t, err)
+	require.Zero(t, n)
 	now = now.Add(-time.Hour)
 	require.Equal(t, 1, put(t, r, "k", "w").Compare(rev), "a clock set back does not lead back")
 }

@@ -74,6 +74,7 @@ type exchange struct {
 	session *replica.Session
 	peer    PeerID
 	work    chan struct{} // capacity 1: there may be something to send
+	refusal string        // why the peer's last frame could not be read; written before the session is aborted for it
 }
 
 func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) {
@@ -104,14 +105,12 @@ func (x *exchange) read() {
 		frame, err := replica.DecodeFrame(data)
 		if err != nil {
 			x.l.r.countRefused(x.peer)
+			x.refusal = err.Error()
 			x.session.Abort(x.l.r.node.instant(), err)
-			x.stream.Reset()
-			return
+			rouse(x.work)
+			continue
 		}
 		x.handle(frame)
-		if x.isOver() {
-			x.stream.SetDeadline(time.Now().Add(partingLimit))
-		}
 	}
 }
 
@@ -144,6 +143,9 @@ func (x *exchange) write(read <-chan struct{}) {
 			}
 		}
 		if ended || x.isOver() {
+			if x.refusal != "" {
+				refuse(x.stream, x.refusal)
+			}
 			x.stream.SetDeadline(time.Now().Add(partingLimit))
 			_ = x.stream.CloseWrite()
 			return

@@ -202,3 +202,31 @@ func TestIsolatedHolderWithCompany(t *testing.T) {
 	require.ErrorAs(t, l.Err(), &lost)
 	require.Equal(t, minikv.LostIsolated, lost.Reason)
 }
+
+func TestWatchLocksTellsWhatLapses(t *testing.T) {
+	regs := mesh(t, 2)
+	a, b := regs[0], regs[1]
+	tryLock(t, a, "k", minikv.TTL(300*time.Millisecond))
+	tryLock(t, b, "other", minikv.TTL(time.Hour))
+	heldBy(t, b, "k", a)
+	var kinds []minikv.LockEventKind
+	stop, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for ev, err := range b.WatchLocks(stop, "k") {
+		if len(kinds) == 0 {
+			require.NoError(t, err)
+		}
+		if ev.Kind == minikv.LockRenewed {
+			continue
+		}
+		kinds = append(kinds, ev.Kind)
+		require.Equal(t, "k", ev.Info.Key)
+		require.Equal(t, a.Node().ID(), ev.Info.Owner)
+		if ev.Kind == minikv.LockHeld {
+			require.NoError(t, a.Node().Close()) // its owner dies
+		} else {
+			break
+		}
+	}
+	require.Equal(t, []minikv.LockEventKind{minikv.LockHeld, minikv.LockExpired}, kinds)
+}

@@ -2,6 +2,7 @@ package minikv
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -46,26 +47,33 @@ func (n *Node) accept(s *p2p.Stream) {
 	}
 	frame, err := replica.DecodeFrame(data)
 	hello, ok := frame.(*replica.Hello)
-	if err != nil || !ok {
-		n.cfg.Logger.Warn("a peer opened an exchange with something else than a hello", "peer", s.Peer(), "err", err)
-		s.Reset()
+	switch {
+	case err != nil:
+		n.cfg.Logger.Warn("a peer opened an exchange with a hello that cannot be read", "peer", s.Peer(), "err", err)
+		refuse(s, err.Error())
+		return
+	case !ok:
+		refuse(s, "an exchange begins with a hello")
 		return
 	}
 	n.mu.RLock()
 	r := n.topics[hello.Registry]
 	n.mu.RUnlock()
 	if r == nil || !r.link.begin() {
-		refuse(s)
+		refuse(s, "this node has not opened the registry")
 		return
 	}
 	defer r.link.end()
 	r.link.answer(s, hello)
 }
 
-// refuse tells a peer that this node does not share the registry.
-func refuse(s *p2p.Stream) {
-	data, err := replica.EncodeFrame(nil, &replica.Finish{State: replica.Failed, Why: "this node has not opened the registry"})
+// refuse tells a peer why there is no exchange, or no more of it.
+func refuse(s *p2p.Stream, why string) {
+	data, err := replica.EncodeFrame(nil, &replica.Finish{State: replica.Failed, Why: strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")})
 	if err == nil {
 		_ = s.WriteFrame(data) // the peer learns it from the closed stream otherwise
 	}
 }
+
+// maxWhy is the longest reason in bytes that peers accept.
+const maxWhy = 200

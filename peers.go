@@ -175,13 +175,16 @@ func (n *Node) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, in string
 	if err := n.checkOnline(ctx); err != nil {
 		return sum, "", err
 	}
+	if err := checkPeer(p); err != nil {
+		return sum, "", err
+	}
 	open, err := n.open(ctx)
 	if err != nil {
 		return sum, "", err
 	}
 	shared := false
 	for _, r := range open {
-		if !slices.Contains(r.link.topic.Peers(), string(p)) {
+		if !r.isSharedBy(p) {
 			continue
 		}
 		shared = true
@@ -199,7 +202,8 @@ func (n *Node) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, in string
 
 // SyncPeer is [Node.SyncPeer] for one registry.
 func (r *Registry) SyncPeer(ctx context.Context, p PeerID) (SyncStats, error) {
-	stats, err := r.checkSync(ctx, p)
+	var stats SyncStats
+	err := r.checkSync(ctx, p)
 	if err == nil {
 		stats, err = r.syncPeer(ctx, p)
 	}
@@ -209,21 +213,28 @@ func (r *Registry) SyncPeer(ctx context.Context, p PeerID) (SyncStats, error) {
 	return stats, nil
 }
 
-func (r *Registry) checkSync(ctx context.Context, p PeerID) (SyncStats, error) {
+func (r *Registry) checkSync(ctx context.Context, p PeerID) error {
 	if err := checkContext(ctx); err != nil {
-		return SyncStats{}, err
+		return err
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	switch {
 	case r.err != nil:
-		return SyncStats{}, r.err
+		return r.err
 	case r.link == nil:
-		return SyncStats{}, ErrOffline
-	case !slices.Contains(r.link.topic.Peers(), string(p)):
-		return SyncStats{}, detailf(ErrNoPeer, "the peer is not connected, or has not opened the registry")
+		return ErrOffline
 	}
-	return SyncStats{}, nil
+	return checkPeer(p)
+}
+
+// isSharedBy says whether a peer has joined the registry, or has already exchanged it: it may have heard of this node before this node heard of it.
+func (r *Registry) isSharedBy(p PeerID) bool {
+	r.mu.RLock()
+	record := r.peers[p]
+	synced := record != nil && !record.synced.IsZero()
+	r.mu.RUnlock()
+	return synced || slices.Contains(r.link.topic.Peers(), string(p))
 }
 
 // syncTries is how often SyncPeer repeats an exchange that ended unequal without an error, as two at once may.
@@ -244,7 +255,9 @@ func (r *Registry) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, err e
 		case ctx.Err() != nil:
 			return sum, ctx.Err()
 		case errors.Is(err, ErrNoPeer):
-			return sum, err
+			return sum, detailf(ErrNoPeer, "the peer is not connected; see Connect")
+		case !r.isSharedBy(p):
+			return sum, detailf(ErrNoPeer, "the peer has not joined the registry: %v", err)
 		case !errors.Is(err, replica.ErrUnverified):
 			return sum, fmt.Errorf("%w: %w", ErrSync, err)
 		}

@@ -294,3 +294,21 @@ func TestResumeOnAnotherNode(t *testing.T) {
 	require.False(t, ev.Local)
 	require.Equal(t, b.Node().ID(), ev.Entry.Writer)
 }
+
+// A delete of a key that this node never had is told to a consumer that had it from another one, and to no other.
+func TestDeleteOfAnUnknownKey(t *testing.T) {
+	regs := mesh(t, 2)
+	a, b := regs[0], regs[1]
+	disconnect(t, a.Node(), b.Node())
+	put(t, a, "k", "1")
+	f := follow(t, a, "")
+	at := f.expect("put k=1", "synced").Position()
+	require.NoError(t, a.Delete(ctx, "k"))
+	resumed, fresh := follow(t, b, "", minikv.After(at)), follow(t, b, "")
+	resumed.expect("synced")
+	fresh.expect("synced")
+	connect(t, a.Node(), b.Node())
+	resumed.expect("delete k")
+	put(t, b, "l", "2")
+	fresh.expect("put l=2")
+}
