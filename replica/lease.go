@@ -159,11 +159,23 @@ func (r *Replica) Claim(at Instant, key string, nonce uint64, ttl time.Duration,
 	if len(key) == 0 || len(key) > r.cfg.MaxKey {
 		return lwwmap.Token{}, fmt.Errorf("%w: %d bytes, allowed are 1 to %d", ErrKey, len(key), r.cfg.MaxKey)
 	}
+	if err := checkTerms(ttl, meta); err != nil {
+		return lwwmap.Token{}, err
+	}
 	info, left, live := r.LeaseOn(at, key)
 	if live {
 		return lwwmap.Token{}, &LockedError{Key: key, Lease: info, Remaining: left}
 	}
 	return r.claim(at, key, nonce, ttl, meta, info.Token)
+}
+
+// checkTerms refuses what other replicas would refuse in the record.
+func checkTerms(ttl time.Duration, meta []byte) error {
+	if ttl < MinLeaseTTL || ttl > MaxLeaseTTL || len(meta) > maxLeaseMeta {
+		return fmt.Errorf("%w: lease for %s with %d bytes of meta data, allowed are %s to %s and %d bytes",
+			ErrBounds, ttl, len(meta), MinLeaseTTL, MaxLeaseTTL, maxLeaseMeta)
+	}
+	return nil
 }
 
 // claim takes an epoch above that of the record known, which may be none.
@@ -198,9 +210,12 @@ func (r *Replica) writeLease(at Instant, key string, stamp hlc.Timestamp, info L
 
 // Renew makes the lease last for another ttl. The token returned is the one to
 // use from now on: it grows when the day's epoch has, and when the record that
-// beat this lease has been released, in which case this is a new claim. The
-// error is ErrLeaseLost when another owner's claim has won.
+// beat this lease has been released, in which case this is a new claim, without
+// meta data. The error is ErrLeaseLost when another owner's claim has won.
 func (r *Replica) Renew(at Instant, key string, token lwwmap.Token, ttl time.Duration) (lwwmap.Token, error) {
+	if err := checkTerms(ttl, nil); err != nil {
+		return token, err
+	}
 	rec := r.m.Get(lwwmap.Lease, key)
 	if rec.IsZero() {
 		return token, fmt.Errorf("%w: no lease on %q is known", ErrLeaseLost, key)
@@ -208,12 +223,15 @@ func (r *Replica) Renew(at Instant, key string, token lwwmap.Token, ttl time.Dur
 	held := Lease(rec)
 	if !sameClaim(held.Token, token) {
 		if held.Released && held.Token.Compare(token) > 0 {
-			return r.claim(at, key, token.Owner(), ttl, held.Meta, held.Token)
+			return r.claim(at, key, token.Owner(), ttl, nil, held.Token)
 		}
 		return token, fmt.Errorf("%w: %q went to %s", ErrLeaseLost, key, held.Owner)
 	}
 	if held.Released {
 		return token, fmt.Errorf("%w: the lease on %q was released", ErrLeaseLost, key)
+	}
+	if held.Renewals == uint64(releasedBit)-1 {
+		return token, fmt.Errorf("%w: the renewals of the lease on %q are used up", ErrLeaseLost, key)
 	}
 	stamp, err := r.cfg.Clock.Now(at.Wall)
 	if err != nil {
@@ -267,12 +285,11 @@ const (
 
 // collectLeases forgets records of leases that are over, two days after the
 // day of their epoch at the earliest: by then a new claim's epoch is higher
-// whether or not the claimer knows the record.
-func (r *Replica) collectLeases(at Instant) {
+// whether or not the claimer knows the record. It says whether there are more.
+func (r *Replica) collectLeases(at Instant) (more bool) {
 	if at.Mono-r.leases.sweep < leaseSweep {
-		return
+		return false
 	}
-	r.leases.sweep = at.Mono
 	now := r.Now(at)
 	var old []lwwmap.Record
 	r.m.Ascend(lwwmap.Lease, "", "", func(rec lwwmap.Record) bool {
@@ -288,4 +305,9 @@ func (r *Replica) collectLeases(at Instant) {
 		delete(r.leases.heard, rec.Key())
 		r.stats.Collected++
 	}
+	if len(old) == housekeepingBatch {
+		return true
+	}
+	r.leases.sweep = at.Mono
+	return false
 }

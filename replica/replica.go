@@ -212,8 +212,11 @@ func (r *Replica) Writer(a crdt.Actor) string {
 
 // changed tells the owner, and keeps what depends on the map in step.
 func (r *Replica) changed(at Instant, c Change) {
-	if rec := c.Now; !rec.IsZero() && rec.Kind() == lwwmap.Lease {
-		r.leases.observe(rec, at)
+	switch {
+	case !c.Now.IsZero() && c.Now.Kind() == lwwmap.Lease:
+		r.leases.observe(c.Now, at)
+	case c.Now.IsZero() && c.Was.Kind() == lwwmap.Lease:
+		delete(r.leases.heard, c.Was.Key())
 	}
 	r.cfg.Notify(c)
 }
@@ -238,8 +241,8 @@ func (r *Replica) Tick(at Instant) (dial []string, more bool) {
 		collected = r.m.Collect(hlc.FromTime(kept), housekeepingBatch)
 		r.stats.Collected += uint64(collected)
 	}
-	r.collectLeases(at)
-	return r.peers.due(r, at), len(gone) == housekeepingBatch || collected == housekeepingBatch
+	more = r.collectLeases(at) || len(gone) == housekeepingBatch || collected == housekeepingBatch
+	return r.peers.due(r, at), more
 }
 
 // Stats counts what happened since New.
