@@ -22,3 +22,5 @@ func set[T any](t testing.TB, limit *T, n T) {
 
 func SetMaxOverlay(t testing.TB, n int)    { set(t, &maxOverlay, n) }
 func SetMaxRoundItems(t testing.TB, n int) { set(t, &maxRoundItems, n) }
+
+func (r *Replica) Gaps() int { return len(r.peers.gaps) }

@@ -48,6 +48,8 @@ const (
 	backoffMost  = time.Minute
 	// maxSessions bounds the sessions that a replica opens at the same time.
 	maxSessions = 4
+	// maxGaps bounds the gaps that are kept: a liar can show any number.
+	maxGaps = 1 << 10
 	// maxGapTries is how often a gap asks for a session of its own; after that
 	// the periodic ones must do.
 	maxGapTries = 5
@@ -103,6 +105,9 @@ func (s *schedule) missed(a crdt.Actor, upTo uint64, via string, at Instant) {
 			g.upTo = max(g.upTo, upTo)
 			return
 		}
+	}
+	if len(s.gaps) == maxGaps {
+		return // sessions fill it all the same, later
 	}
 	s.gaps = append(s.gaps, gap{actor: a, upTo: upTo, via: via, at: at.Mono + gapPatience})
 }
@@ -174,7 +179,10 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 			consider(p.at)
 		}
 	}
-	if len(r.peers.known) > 0 { // else a gap waits for someone to ask
+	if len(r.peers.known) > 0 { // else these wait for someone to ask
+		if r.peers.next != 0 {
+			consider(r.peers.next)
+		}
 		for _, g := range r.peers.gaps {
 			consider(g.at)
 		}
