@@ -1,19 +1,18 @@
 package replica
 
 import (
-	"fmt"
+	"bytes"
 	"unsafe"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/minikv/minikv/crdt"
-	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 )
 
-// Messages are CBOR (RFC 8949): arrays, never maps; a delta begins with its
-// version, a session learns it from the hello. A frame is a CBOR sequence (RFC
-// 8742) of its type, which is one byte, and its body. Decoding is strict and
-// allocates in proportion to the input.
+// Messages are CBOR (RFC 8949): arrays, never maps; a delta and a hello, with
+// which a session opens, begin with the version. A frame is a CBOR sequence (RFC
+// 8742) of its type, which is one byte, and its body. They are written by the
+// cbor package, and taken apart by reader: see there.
 
 // Bounds on what is decoded.
 const (
@@ -29,7 +28,7 @@ const (
 func FrameLimit(maxValue int) int { return 2*MaxDelta + maxFrameEntries + maxValue + lwwmap.MaxKeyLen }
 
 var (
-	encMode = must(cbor.EncOptions{Sort: cbor.SortCoreDeterministic, ShortestFloat: cbor.ShortestFloat16, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden}.UserBufferEncMode())
+	encMode = must(cbor.EncOptions{Sort: cbor.SortCoreDeterministic, ShortestFloat: cbor.ShortestFloat16, IndefLength: cbor.IndefLengthForbidden, NilContainers: cbor.NilContainerAsEmpty, TagsMd: cbor.TagsForbidden}.UserBufferEncMode())
 	decMode = must(cbor.DecOptions{
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, MaxNestedLevels: maxDepth, MaxArrayElements: maxArray, MaxMapPairs: 16,
 		IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
@@ -73,52 +72,18 @@ type wireOrder struct {
 
 // toWire shares key and value with the entry: what is encoded is only read.
 func toWire(e *lwwmap.Entry) wireEntry {
-	w := wireEntry{
+	return wireEntry{
 		Kind: uint8(e.Kind), Key: unsafe.Slice(unsafe.StringData(e.Key), len(e.Key)), Value: e.Value, Actor: uint64(e.Dot.Actor), Seq: e.Dot.Seq,
-		Stamp: uint64(e.Stamp), Base: uint64(e.Base), Expires: uint64(e.Expires), Deleted: e.Deleted,
+		Stamp: uint64(e.Stamp), Fence: tokenBytes(&e.Fence), Base: uint64(e.Base), Expires: uint64(e.Expires), Deleted: e.Deleted,
 	}
-	if !e.Fence.IsZero() {
-		w.Fence = e.Fence[:]
-	}
-	return w
 }
 
-// fromWire shares key and value with what was decoded, which nobody else has.
-func fromWire(w *wireEntry) (e lwwmap.Entry, err error) {
-	if w == nil {
-		return e, fmt.Errorf("%w: an entry is null", ErrProtocol)
+// tokenBytes is how a token travels: the one of no lease as nothing.
+func tokenBytes(t *lwwmap.Token) []byte {
+	if t.IsZero() {
+		return nil
 	}
-	e = lwwmap.Entry{
-		Kind: lwwmap.Kind(w.Kind), Key: unsafe.String(unsafe.SliceData(w.Key), len(w.Key)), Value: w.Value, Dot: crdt.Dot{Actor: crdt.Actor(w.Actor), Seq: w.Seq},
-		Stamp: hlc.Timestamp(w.Stamp), Base: hlc.Timestamp(w.Base), Expires: hlc.Timestamp(w.Expires), Deleted: w.Deleted,
-	}
-	if e.Fence, err = tokenFrom(w.Fence); err != nil {
-		return e, err
-	}
-	switch {
-	case !e.Kind.Valid():
-		err = fmt.Errorf("%w: entry of unknown kind %d", ErrProtocol, w.Kind)
-	case e.Dot.Actor == 0 || e.Dot.Seq == 0:
-		err = fmt.Errorf("%w: entry without a dot", ErrProtocol)
-	case len(e.Key) == 0 || len(e.Key) > lwwmap.MaxKeyLen:
-		err = fmt.Errorf("%w: key of %d bytes", ErrBounds, len(e.Key))
-	case e.Stamp == 0:
-		err = fmt.Errorf("%w: entry without a stamp", ErrProtocol)
-	case e.Deleted && (len(e.Value) > 0 || e.Expires != 0):
-		err = fmt.Errorf("%w: tombstone with a value or an expiry", ErrProtocol)
-	}
-	return e, err
-}
-
-func tokenFrom(b []byte) (t lwwmap.Token, err error) {
-	switch len(b) {
-	case 0:
-	case lwwmap.TokenSize:
-		t = lwwmap.Token(b)
-	default:
-		err = fmt.Errorf("%w: token of %d bytes", ErrProtocol, len(b))
-	}
-	return t, err
+	return t[:]
 }
 
 func toWires(es []lwwmap.Entry) []*wireEntry {
@@ -130,15 +95,37 @@ func toWires(es []lwwmap.Entry) []*wireEntry {
 	return ws
 }
 
-func fromWires(ws []*wireEntry) ([]lwwmap.Entry, error) {
-	es := make([]lwwmap.Entry, len(ws))
-	for i, w := range ws {
-		var err error
-		if es[i], err = fromWire(w); err != nil {
-			return nil, err
-		}
+// entries reads a list of entries, which share keys and values with the
+// reader's data.
+func (r *reader) entries() []lwwmap.Entry {
+	es := make([]lwwmap.Entry, r.list(minEntry))
+	for i := range es {
+		r.entry(&es[i])
 	}
-	return es, nil
+	return es
+}
+
+// minEntry is the length of the shortest entry.
+const minEntry = 12
+
+func (r *reader) entry(e *lwwmap.Entry) {
+	r.tuple(10)
+	e.Kind = r.kind()
+	key := r.key()
+	e.Key = unsafe.String(unsafe.SliceData(key), len(key))
+	e.Value = r.bytes()
+	e.Dot = r.dot()
+	e.Stamp = r.stamp()
+	e.Fence = r.token()
+	e.Base = r.stamp()
+	e.Expires = r.stamp()
+	e.Deleted = r.bool()
+	switch {
+	case e.Stamp == 0:
+		r.fail("entry without a stamp")
+	case e.Deleted && (len(e.Value) > 0 || e.Expires != 0):
+		r.fail("tombstone with a value or an expiry")
+	}
 }
 
 func boundsOf(r crdt.Ranges) []uint64 {
@@ -147,20 +134,6 @@ func boundsOf(r crdt.Ranges) []uint64 {
 		b = append(b, x.Lo, x.Hi)
 	}
 	return b
-}
-
-func rangesFrom(b []uint64) (crdt.Ranges, error) {
-	if len(b)%2 != 0 {
-		return nil, fmt.Errorf("%w: odd number of range bounds", ErrProtocol)
-	}
-	r := make(crdt.Ranges, 0, len(b)/2)
-	for i := 0; i < len(b); i += 2 {
-		r = append(r, crdt.Range{Lo: b[i], Hi: b[i+1]})
-	}
-	if !r.Valid() {
-		return nil, fmt.Errorf("%w: ranges overlap or are out of order", ErrProtocol)
-	}
-	return r, nil
 }
 
 type wireDelta struct {
@@ -181,49 +154,14 @@ func EncodeDelta(dst []byte, d *Delta) ([]byte, error) {
 
 // DecodeDelta reads a delta. The result shares nothing with data.
 func DecodeDelta(data []byte) (*Delta, error) {
-	if err := checkVersion(data, "delta"); err != nil {
-		return nil, err
+	r := &reader{data: bytes.Clone(data)}
+	r.version(5, "delta")
+	d := &Delta{Actor: r.actor(), Seqs: r.ranges(), Announced: r.ranges(), Entries: r.entries()}
+	if len(d.Seqs)+len(d.Announced) == 0 || (len(d.Entries) == 0) != (len(d.Seqs) == 0) {
+		r.fail("delta of nothing")
 	}
-	var w wireDelta
-	if err := unmarshal(data, &w); err != nil {
+	if err := r.end(); err != nil {
 		return nil, err
-	}
-	d := &Delta{Actor: crdt.Actor(w.Actor)}
-	var err error
-	if d.Seqs, err = rangesFrom(w.Seqs); err != nil {
-		return nil, err
-	}
-	if d.Announced, err = rangesFrom(w.Announced); err != nil {
-		return nil, err
-	}
-	if d.Entries, err = fromWires(w.Entries); err != nil {
-		return nil, err
-	}
-	if d.Actor == 0 || len(d.Seqs)+len(d.Announced) == 0 || (len(d.Entries) == 0) != (len(d.Seqs) == 0) {
-		return nil, fmt.Errorf("%w: empty delta", ErrProtocol)
 	}
 	return d, nil
-}
-
-// checkVersion reads the version of a delta or a hello before anything else, so
-// that a message of another version is told from garbage.
-func checkVersion(data []byte, what string) error {
-	if len(data) < 2 || data[0] < 0x81 || data[0] > 0x97 {
-		return fmt.Errorf("%w: not a %s", ErrProtocol, what)
-	}
-	var v uint64
-	if _, err := decMode.UnmarshalFirst(data[1:], &v); err != nil {
-		return fmt.Errorf("%w: not a %s: %v", ErrProtocol, what, err)
-	}
-	if v != Version {
-		return fmt.Errorf("%w: %s of version %d, this node speaks %d; run the same release on both", ErrVersion, what, v, Version)
-	}
-	return nil
-}
-
-func unmarshal(data []byte, to any) error {
-	if err := decMode.Unmarshal(data, to); err != nil {
-		return fmt.Errorf("%w: %v", ErrProtocol, err)
-	}
-	return nil
 }

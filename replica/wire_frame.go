@@ -3,10 +3,10 @@ package replica
 import (
 	"bytes"
 	"fmt"
+	"unsafe"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/minikv/minikv/crdt"
-	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 )
 
@@ -108,8 +108,9 @@ func body(f Frame) any {
 			w.Spans = append(w.Spans, &wireSpan{Actor: uint64(s.Actor), Bounds: boundsOf(s.Ranges)})
 		}
 		if f.Last {
-			for _, o := range f.Horizons {
-				w.Horizons = append(w.Horizons, &wireOrder{Fence: o.Fence[:], Base: uint64(o.Base), Stamp: uint64(o.Stamp), Actor: uint64(o.Actor)})
+			for i := range f.Horizons {
+				o := &f.Horizons[i]
+				w.Horizons = append(w.Horizons, &wireOrder{Fence: tokenBytes(&o.Fence), Base: uint64(o.Base), Stamp: uint64(o.Stamp), Actor: uint64(o.Actor)})
 			}
 		}
 		return w
@@ -144,14 +145,11 @@ func itemsToWire(f *Items) wireItems {
 	}
 	for i := range f.Items {
 		it := &f.Items[i]
-		wi := &wireItem{
+		w.Items = append(w.Items, &wireItem{
 			Kind: uint8(it.Kind), Key: cbor.ByteString(it.Key), Actor: uint64(it.Dot.Actor), Seq: it.Dot.Seq, Stamp: uint64(it.Order.Stamp),
 			Base: uint64(it.Order.Base), Expires: uint64(it.Expires), Deleted: it.Deleted, Hash: it.Hash[:],
-		}
-		if !it.Order.Fence.IsZero() {
-			wi.Fence = it.Order.Fence[:]
-		}
-		w.Items = append(w.Items, wi)
+			Fence: tokenBytes(&it.Order.Fence),
+		})
 	}
 	return w
 }
@@ -161,38 +159,36 @@ func DecodeFrame(data []byte) (Frame, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%w: empty frame", ErrProtocol)
 	}
-	rest := data[1:]
+	r := &reader{data: data[1:]}
+	var f Frame
 	switch data[0] {
 	case 1:
-		return decodeHello(rest)
+		f = r.hello()
 	case 2:
-		return decodeContexts(rest)
+		f = r.contexts()
 	case 3:
-		return decodeEntries(rest)
+		r.data = bytes.Clone(r.data)
+		r.tuple(3)
+		f = &Entries{Despite: r.bool(), Last: r.bool(), Entries: r.entries()}
 	case 4:
-		var w wireStatus
-		if err := unmarshal(rest, &w); err != nil {
-			return nil, err
-		}
-		root, err := digestFrom(w.Root)
-		return &Status{Root: root, Round: w.Round, Sent: w.Sent, Got: w.Got, Refused: w.Refused}, err
+		r.tuple(5)
+		f = &Status{Root: r.digest(), Round: r.uint(), Sent: r.uint(), Got: r.uint(), Refused: r.uint()}
 	case 5:
-		return decodeTops(rest)
+		f = r.tops()
 	case 6:
-		return decodeLeaves(rest)
+		f = r.leaves()
 	case 7:
-		return decodeItems(rest)
+		r.data = bytes.Clone(r.data)
+		f = r.items()
 	case 8:
-		var w wireFinish
-		if err := unmarshal(rest, &w); err != nil {
-			return nil, err
-		}
-		if State(w.State) <= Running || State(w.State) > Failed || len(w.Why) > maxWhy {
-			return nil, fmt.Errorf("%w: bad end of session", ErrProtocol)
-		}
-		return &Finish{State: State(w.State), Why: w.Why}, nil
+		f = r.finish()
+	default:
+		return nil, fmt.Errorf("%w: frame of unknown type %d", ErrProtocol, data[0])
 	}
-	return nil, fmt.Errorf("%w: frame of unknown type %d", ErrProtocol, data[0])
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 const (
@@ -200,143 +196,102 @@ const (
 	maxRegistry = 256
 )
 
-func digestFrom(b []byte) (d lwwmap.Digest, err error) {
-	if len(b) != len(d) {
-		return d, fmt.Errorf("%w: digest of %d bytes", ErrProtocol, len(b))
+func (r *reader) hello() *Hello {
+	r.version(6, "hello")
+	f := &Hello{Version: Version}
+	if name := r.bytes(); len(name) <= maxRegistry {
+		f.Registry = string(name)
+	} else {
+		r.fail("registry name of %d bytes", len(name))
 	}
-	return lwwmap.Digest(b), nil
+	f.Clock, f.Keys, f.Root, f.Context = r.stamp(), r.uint(), r.digest(), r.digest()
+	return f
 }
 
-func decodeHello(data []byte) (Frame, error) {
-	if err := checkVersion(data, "hello"); err != nil {
-		return nil, err
+func (r *reader) contexts() *Contexts {
+	r.tuple(3)
+	f := &Contexts{Spans: make([]crdt.Span, r.list(5))}
+	for i := range f.Spans {
+		r.tuple(2)
+		f.Spans[i] = crdt.Span{Actor: r.actor(), Ranges: r.ranges()}
+		if len(f.Spans[i].Ranges) == 0 {
+			r.fail("context with an actor without ranges")
+		}
 	}
-	var w wireHello
-	if err := unmarshal(data, &w); err != nil {
-		return nil, err
+	if f.Last = r.bool(); !f.Last {
+		r.tuple(0)
+		return f
 	}
-	root, err := digestFrom(w.Root)
-	if err != nil {
-		return nil, err
+	r.tuple(len(f.Horizons))
+	for i := range f.Horizons {
+		r.tuple(4)
+		f.Horizons[i] = lwwmap.Order{Fence: r.token(), Base: r.stamp(), Stamp: r.stamp(), Actor: crdt.Actor(r.uint())}
 	}
-	context, err := digestFrom(w.Context)
-	if err != nil {
-		return nil, err
-	}
-	if len(w.Registry) > maxRegistry {
-		return nil, fmt.Errorf("%w: registry name of %d bytes", ErrBounds, len(w.Registry))
-	}
-	return &Hello{Version: w.Version, Registry: string(w.Registry), Clock: hlc.Timestamp(w.Clock), Keys: w.Keys, Root: root, Context: context}, nil
+	return f
 }
 
-func decodeContexts(data []byte) (Frame, error) {
-	var w wireContexts
-	if err := unmarshal(data, &w); err != nil {
-		return nil, err
+// minSum is the length of the shortest digest with its place.
+const minSum = 1 + 1 + 1 + len(lwwmap.Digest{})
+
+func (r *reader) tops() *Tops {
+	r.tuple(1)
+	f := &Tops{Sums: make([]TopSum, r.list(minSum))}
+	for i := range f.Sums {
+		r.tuple(2)
+		f.Sums[i] = TopSum{byte(r.upTo(lwwmap.Fanout - 1)), r.digest()}
 	}
-	f := &Contexts{Last: w.Last}
-	for _, s := range w.Spans {
-		if s == nil || s.Actor == 0 || len(s.Bounds) == 0 {
-			return nil, fmt.Errorf("%w: context without an actor or its ranges", ErrProtocol)
-		}
-		ranges, err := rangesFrom(s.Bounds)
-		if err != nil {
-			return nil, err
-		}
-		f.Spans = append(f.Spans, crdt.Span{Actor: crdt.Actor(s.Actor), Ranges: ranges})
-	}
-	if !f.Last && len(w.Horizons) == 0 {
-		return f, nil
-	}
-	if !f.Last || len(w.Horizons) != len(f.Horizons) {
-		return nil, fmt.Errorf("%w: %d horizons, want %d", ErrProtocol, len(w.Horizons), len(f.Horizons))
-	}
-	for i, o := range w.Horizons {
-		if o == nil {
-			return nil, fmt.Errorf("%w: a horizon is null", ErrProtocol)
-		}
-		fence, err := tokenFrom(o.Fence)
-		if err != nil {
-			return nil, err
-		}
-		f.Horizons[i] = lwwmap.Order{Fence: fence, Base: hlc.Timestamp(o.Base), Stamp: hlc.Timestamp(o.Stamp), Actor: crdt.Actor(o.Actor)}
-	}
-	return f, nil
+	return f
 }
 
-func decodeEntries(data []byte) (Frame, error) {
-	var w wireEntries
-	if err := unmarshal(data, &w); err != nil {
-		return nil, err
+func (r *reader) leaves() *Leaves {
+	r.tuple(2)
+	f := &Leaves{Tops: bytes.Clone(r.bytes())}
+	f.Sums = make([]LeafSum, r.list(minSum))
+	for i := range f.Sums {
+		r.tuple(2)
+		f.Sums[i] = LeafSum{r.bucket(), r.digest()}
 	}
-	es, err := fromWires(w.Entries)
-	return &Entries{Despite: w.Despite, Last: w.Last, Entries: es}, err
+	return f
 }
 
-func decodeTops(data []byte) (Frame, error) {
-	var w wireTops
-	if err := unmarshal(data, &w); err != nil {
-		return nil, err
-	}
-	f := &Tops{}
-	for _, s := range w.Sums {
-		if s == nil || s.At >= lwwmap.Fanout {
-			return nil, fmt.Errorf("%w: bad digest", ErrProtocol)
-		}
-		sum, err := digestFrom(s.Sum)
-		if err != nil {
-			return nil, err
-		}
-		f.Sums = append(f.Sums, TopSum{byte(s.At), sum})
-	}
-	return f, nil
+func (r *reader) bucket() lwwmap.Bucket {
+	return lwwmap.Bucket(r.upTo(lwwmap.Fanout*lwwmap.Fanout - 1))
 }
 
-func decodeLeaves(data []byte) (Frame, error) {
-	var w wireLeaves
-	if err := unmarshal(data, &w); err != nil {
-		return nil, err
+// minItem is the length of the shortest item.
+const minItem = 1 + 1 + 2 + 3 + 1 + 2 + 1 + 1 + len(lwwmap.Digest{})
+
+// items shares its keys with the reader's data.
+func (r *reader) items() *Items {
+	r.tuple(3)
+	f := &Items{Buckets: make([]lwwmap.Bucket, r.list(1))}
+	for i := range f.Buckets {
+		f.Buckets[i] = r.bucket()
 	}
-	f := &Leaves{Tops: w.Tops}
-	for _, s := range w.Sums {
-		if s == nil {
-			return nil, fmt.Errorf("%w: bad digest", ErrProtocol)
-		}
-		sum, err := digestFrom(s.Sum)
-		if err != nil {
-			return nil, err
-		}
-		f.Sums = append(f.Sums, LeafSum{lwwmap.Bucket(s.At), sum})
+	f.Items = make([]KeyItem, r.list(minItem))
+	for i := range f.Items {
+		r.item(&f.Items[i])
 	}
-	return f, nil
+	f.Last = r.bool()
+	return f
 }
 
-func decodeItems(data []byte) (Frame, error) {
-	var w wireItems
-	if err := unmarshal(data, &w); err != nil {
-		return nil, err
+func (r *reader) item(it *KeyItem) {
+	r.tuple(10)
+	it.Kind = r.kind()
+	key := r.key()
+	it.Key = unsafe.String(unsafe.SliceData(key), len(key))
+	it.Dot = r.dot()
+	stamp := r.stamp()
+	it.Order = lwwmap.Order{Fence: r.token(), Base: r.stamp(), Stamp: stamp, Actor: it.Dot.Actor}
+	it.Expires, it.Deleted, it.Hash = r.stamp(), r.bool(), r.digest()
+}
+
+func (r *reader) finish() *Finish {
+	r.tuple(2)
+	f := &Finish{State: State(r.upTo(uint64(Failed))), Why: r.text()}
+	if f.State == Running || len(f.Why) > maxWhy {
+		r.fail("bad end of session")
 	}
-	f := &Items{Last: w.Last}
-	for _, b := range w.Buckets {
-		f.Buckets = append(f.Buckets, lwwmap.Bucket(b))
-	}
-	for _, it := range w.Items {
-		if it == nil || !lwwmap.Kind(it.Kind).Valid() || it.Actor == 0 || it.Seq == 0 || len(it.Key) == 0 || len(it.Key) > lwwmap.MaxKeyLen {
-			return nil, fmt.Errorf("%w: bad audit item", ErrProtocol)
-		}
-		fence, err := tokenFrom(it.Fence)
-		if err != nil {
-			return nil, err
-		}
-		hash, err := digestFrom(it.Hash)
-		if err != nil {
-			return nil, err
-		}
-		f.Items = append(f.Items, KeyItem{Kind: lwwmap.Kind(it.Kind), Key: string(it.Key), Item: lwwmap.Item{
-			Dot:     crdt.Dot{Actor: crdt.Actor(it.Actor), Seq: it.Seq},
-			Order:   lwwmap.Order{Fence: fence, Base: hlc.Timestamp(it.Base), Stamp: hlc.Timestamp(it.Stamp), Actor: crdt.Actor(it.Actor)},
-			Expires: hlc.Timestamp(it.Expires), Deleted: it.Deleted, Hash: hash,
-		}})
-	}
-	return f, nil
+	return f
 }
