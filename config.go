@@ -65,7 +65,7 @@ type Config struct {
 	// Logger gets what a person who runs the node should know. Default: nothing is logged.
 	Logger *slog.Logger
 
-	// Clock is the wall clock. Default time.Now. Timers and leases do not use it: they run on the monotonic clock of the process.
+	// Clock is the wall clock, called concurrently. Default time.Now. Timers and leases do not use it: they run on the monotonic clock of the process.
 	Clock func() time.Time
 }
 

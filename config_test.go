@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,18 +53,19 @@ func TestIdentityGivesThePeerID(t *testing.T) {
 }
 
 func TestClockOfTheConfiguration(t *testing.T) {
-	now := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
-	r := openRegistry(t, openNode(t, minikv.Config{Clock: func() time.Time { return now }}), "test")
+	var now atomic.Int64 // ms
+	now.Store(time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC).UnixMilli())
+	r := openRegistry(t, openNode(t, minikv.Config{Clock: func() time.Time { return time.UnixMilli(now.Load()) }}), "test")
 	rev := put(t, r, "k", "v", minikv.TTL(time.Minute))
-	require.Equal(t, now, rev.Time().UTC())
-	now = now.Add(time.Minute - time.Millisecond)
+	require.Equal(t, now.Load(), rev.Time().UnixMilli())
+	now.Add(60_000 - 1)
 	require.Equal(t, "v", value(t, r, "k"))
-	now = now.Add(time.Millisecond)
+	now.Add(1)
 	require.Empty(t, value(t, r, "k"))
 	n, err := r.Len(ctx)
 	require.NoError(t, err)
 	require.Zero(t, n)
-	now = now.Add(-time.Hour)
+	now.Add(-3_600_000)
 	require.Equal(t, 1, put(t, r, "k", "w").Compare(rev), "a clock set back does not lead back")
 }
 

@@ -104,4 +104,6 @@ func (t *Typed[T]) decode(op string, e Entry) (T, error) {
 	return v, nil
 }
 
-func codecError(err error) error { return &classed{ErrCodec, fmt.Errorf("value does not match its codec: %w", err)} }
+func codecError(err error) error {
+	return &classed{ErrCodec, fmt.Errorf("value does not match its codec: %w", err)}
+}

@@ -1,6 +1,7 @@
 package minikv_test
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"strings"
@@ -82,7 +83,9 @@ func (c *watchChecker) start(t *rapid.T) {
 	} else {
 		clear(c.view) // from the beginning: what is gone is not told
 	}
-	c.next, c.stop = iter.Pull2(c.r.Watch(ctx, "p/", opts...))
+	timeout, cancel := context.WithTimeout(ctx, time.Hour) // of the bubble: an event that does not come fails the check
+	next, stop := iter.Pull2(c.r.Watch(timeout, "p/", opts...))
+	c.next, c.stop = next, func() { cancel(); stop() }
 	c.revs, c.told, c.syncs = map[string]minikv.Revision{}, map[string]bool{}, 0
 }
 

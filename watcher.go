@@ -114,10 +114,11 @@ func (w *watch) take() (p *pendingChange, synced bool, err error) {
 		w.unsynced = false
 		return nil, true, nil
 	}
-	p, ok := w.queue.pop()
-	if ok {
-		delete(w.pending, p.rec.Key())
+	if w.queue.len() < fewestDue {
+		return nil, false, nil
 	}
+	p, _ = w.queue.pop()
+	delete(w.pending, p.rec.Key())
 	return p, false, nil
 }
 
@@ -265,9 +266,5 @@ func (w *watch) position(n uint64) Position {
 	if w.unsynced {
 		return w.start
 	}
-	var waiting crdt.Context
-	for _, p := range w.pending {
-		waiting.Add(p.rec.Dot())
-	}
-	return newPosition(positionTag(w.r.name, w.prefix), w.r.m.Context().Sub(&waiting))
+	return newPosition(positionTag(w.r.name, w.prefix), w.r.m.Context().Sub(w.undelivered()))
 }
