@@ -8,8 +8,12 @@
 //
 //   - If a dot is in the context, the map holds for its key that entry or a
 //     higher one, or a tombstone at least as high was issued once.
-//   - [Map.Join] is commutative, associative and idempotent over the states that
-//     replicas can reach, with collection of tombstones at any moment.
+//   - [Map.Join] is commutative and idempotent over the states that replicas can
+//     reach, with collection of tombstones at any moment. It is associative for
+//     each key of which some state holds an entry above all collection horizons.
+//     For the others a late write, made in ignorance of a delete that has been
+//     collected since, may survive one order of joins and not another; replicas
+//     that meet afterwards agree all the same.
 //   - Of two entries of one key the higher [Order] wins, on every replica.
 //
 // Less formally: deletes are final although tombstones are thrown away, because

@@ -112,3 +112,20 @@ func (l *ledger) dead(o *op) bool {
 	}
 	return o.expires != 0 && o.expires <= l.reading
 }
+
+// clone returns a ledger that goes on by itself; writes are shared.
+func (l *ledger) clone() *ledger {
+	c := newLedger()
+	c.ops, c.names, c.actors = l.ops[:len(l.ops):len(l.ops)], l.names[:len(l.names):len(l.names)], l.actors[:len(l.actors):len(l.actors)]
+	c.reading = l.reading
+	for k, i := range l.slots {
+		c.slots[k] = i
+	}
+	for _, ops := range l.bySlot {
+		c.bySlot = append(c.bySlot, ops[:len(ops):len(ops)])
+	}
+	for a, ops := range l.byActor {
+		c.byActor[a] = ops[:len(ops):len(ops)]
+	}
+	return c
+}
