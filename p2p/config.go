@@ -38,7 +38,7 @@ const (
 	DefaultMaxMessage  = 1 << 20
 	DefaultMaxStreams  = 8
 	DefaultStreamIdle  = 30 * time.Second
-	DefaultPingEvery   = 30 * time.Second
+	DefaultPingEvery   = time.Minute
 	DefaultMDNSService = "_minikv._udp"
 )
 
@@ -73,7 +73,7 @@ type Config struct {
 	// being waited for before the call fails. Default 30 s.
 	StreamIdle time.Duration
 	// PingEvery is the time between two measurements of a peer's round trip.
-	// Default 30 s; negative: never.
+	// Default 1 min; negative: never.
 	PingEvery time.Duration
 	// UserAgent is told to connected peers. Default "minikv".
 	UserAgent string

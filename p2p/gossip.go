@@ -74,7 +74,6 @@ func gossipParams() pubsub.GossipSubParams {
 }
 
 func (h *Host) newGossip() (*pubsub.PubSub, error) {
-	h.router = pubsub.DefaultGossipSubRouter(h.host)
 	quiet := slog.New(slog.DiscardHandler)
 	opts := append(h.scoring(),
 		pubsub.WithGossipSubProtocols([]protocol.ID{gossipProtocol}, gossipFeatures),
@@ -98,7 +97,8 @@ func (h *Host) newGossip() (*pubsub.PubSub, error) {
 		pubsub.WithLogger(quiet),
 		pubsub.WithRPCLogger(quiet),
 	)
-	return pubsub.NewGossipSubWithRouter(h.ctx, gossipHost{h.host, h}, h.router, opts...)
+	host := gossipHost{h.host, h}
+	return pubsub.NewGossipSubWithRouter(h.ctx, host, pubsub.DefaultGossipSubRouter(host), opts...)
 }
 
 // messageID is gossipsub's id function. Own messages are looked up: their ids are known
@@ -112,14 +112,15 @@ func (h *Host) messageID(m *pb.Message) string {
 	return messageID(m.GetTopic(), m.Data)
 }
 
-var errGraylisted = errors.New("p2p: peer's score is too low")
+var errIgnored = errors.New("p2p: peer is ignored for its score")
 
 // inspect sees every RPC before gossipsub does, in gossipsub's loop. What it lets
-// through is certain to come out of the validation queue or to be traced as rejected
-// or duplicate; the flow control counts on that.
+// through must be certain to come to the validator or to be traced as rejected or
+// duplicate: the flow control and the order of authors' messages rest on that. Hence
+// peers are ignored for their score here, not by gossipsub, which does it silently.
 func (h *Host) inspect(p peer.ID, rpc *pubsub.RPC) error {
-	if h.router.AcceptFrom(p) == pubsub.AcceptNone {
-		return errGraylisted
+	if h.score(p) < scoreIgnore {
+		return errIgnored
 	}
 	if len(rpc.Publish) > 0 && !h.outflow.known(p) {
 		// Nobody learns of our topics but by our stream to them, and gossipsub keeps no

@@ -33,7 +33,6 @@ type Host struct {
 	gate *gate
 
 	ps      *pubsub.PubSub
-	router  *pubsub.GossipSubRouter
 	inflow  *inflow
 	outflow *outflow
 	subs    *subscriptions

@@ -132,8 +132,9 @@ func (f *inflow) forget(p peer.ID) {
 	}
 }
 
-// close lets all readers go.
+// close lets all readers and all messages go.
 func (f *inflow) close() {
+	f.order.close()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true

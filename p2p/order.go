@@ -21,6 +21,7 @@ type turnstile struct {
 	mu    sync.Mutex
 	moved sync.Cond
 	queue list.List
+	over  bool // nobody waits any more
 }
 
 // ticket is a place in the queue of a turnstile. It must be given back, by pass or
@@ -50,7 +51,7 @@ func (t *turnstiles) ticket(author peer.ID) ticket {
 // pass waits for the ticket's turn, runs fn and lets the next one through.
 func (t ticket) pass(fn func()) {
 	t.gate.mu.Lock()
-	for t.gate.queue.Front() != t.place {
+	for t.gate.queue.Front() != t.place && !t.gate.over {
 		t.gate.moved.Wait()
 	}
 	t.gate.mu.Unlock()
@@ -64,4 +65,15 @@ func (t ticket) cancel() {
 	defer t.gate.mu.Unlock()
 	t.gate.queue.Remove(t.place)
 	t.gate.moved.Broadcast()
+}
+
+// close lets everybody through: of what is still queued, nothing will be validated.
+func (t *turnstiles) close() {
+	for i := range t.all {
+		g := &t.all[i]
+		g.mu.Lock()
+		g.over = true
+		g.moved.Broadcast()
+		g.mu.Unlock()
+	}
 }

@@ -11,14 +11,16 @@ import (
 // message that this host rejects counts against the neighbour it came from, for an
 // honest one would have rejected it, too: n of them make -10 n², and half are
 // forgotten in a minute. One takes the peer out of the mesh for a while, four stop
-// sending it messages, seven make this host ignore its gossip altogether.
+// sending it messages, seven make this host ignore its gossip altogether, from the
+// next second on.
 const (
 	invalidWeight      = -10
 	invalidDecay       = 0.98851 // per second: half in a minute
 	scoreNoGossip      = -50
 	scoreNoPublish     = -100
 	scoreIgnore        = -400
-	scoreNeverExchange = 1e9 // peers offered by peers are never dialled
+	scoreNever         = -1e9 // gossipsub itself ignores nobody: see inspect
+	scoreNeverExchange = 1e9  // peers offered by peers are never dialled
 
 	// An overloaded peer (see capBytes) is sent nothing but still heard.
 	scoreOverloaded = -150
@@ -46,7 +48,7 @@ func (h *Host) scoring() []pubsub.Option {
 	thresholds := &pubsub.PeerScoreThresholds{
 		GossipThreshold:   scoreNoGossip,
 		PublishThreshold:  scoreNoPublish,
-		GraylistThreshold: scoreIgnore,
+		GraylistThreshold: scoreNever,
 		AcceptPXThreshold: scoreNeverExchange,
 	}
 	return []pubsub.Option{
