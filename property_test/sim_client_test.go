@@ -271,7 +271,10 @@ func (p *process) fenced() {
 		if info.Released || info.Token.Claim() != h.token.Claim() {
 			w.fail("%s writes under lease %s, but the lease on %q is %s", p.name, h.token, h.key, info.Token)
 		}
-		if fence, base := now.Fence(); fence != info.Token || base != now.Stamp() {
+		// The write may have lifted the lease above a bare fence.
+		after, _, _ := p.rep.LeaseOn(p.instant(), h.key)
+		lifted := after.Token.Claim() == info.Token.Claim() && after.Token.Compare(info.Token) >= 0
+		if fence, base := now.Fence(); !lifted || fence != after.Token || base != now.Stamp() {
 			w.fail("%s writes under lease %s, but the entry is %s", p.name, info.Token, show(now))
 		}
 	case errors.Is(err, replica.ErrLeaseLost):
