@@ -37,7 +37,8 @@
 //
 // # Idle cost
 //
-// For each connected peer a ping each [Config.PingEvery], and the keep-alives
-// of the transport each 15 to 30 seconds; gossip sends nothing while nothing is
-// published. A named peer that is away is dialled about every 3 seconds.
+// A connected peer costs about 90 KB per hour in each direction over TCP and 50 KB
+// over QUIC, headers included: a ping each [Config.PingEvery] from either side and the
+// transport's keep-alives. Gossip sends nothing while nothing is published. A named
+// peer that is away is dialled about every 3 seconds.
 package p2p

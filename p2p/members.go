@@ -79,7 +79,7 @@ func (t *Topic) Peers() []string {
 	members := t.members()
 	out := make([]string, len(members))
 	for i, p := range members {
-		out[i] = p.String()
+		out[i] = t.h.names.of(p)
 	}
 	sort.Strings(out)
 	return out
