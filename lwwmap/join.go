@@ -68,7 +68,7 @@ func (m *Map) Settle(drops []Drop, context *crdt.Context, horizons *Horizons) (d
 		if m.get(d.Was.Kind(), d.Was.Key()) != d.Was {
 			continue
 		}
-		m.horizons.Raise(d.Was.Kind(), d.Was.Order())
+		m.passed(d.Was)
 		m.replace(d.Was, d.Now)
 		done = append(done, d)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 
 	"github.com/minikv/minikv/hlc"
 )
@@ -48,6 +49,12 @@ func (t Token) Claim() hlc.Timestamp { return hlc.Timestamp(^binary.BigEndian.Ui
 
 // Owner is the nonce of the handle that claimed.
 func (t Token) Owner() uint64 { return ^binary.BigEndian.Uint64(t[16:]) }
+
+// Above returns the lowest token of the next epoch. It is no lease's: see IsBare.
+func (t Token) Above() Token { return MakeToken(t.Epoch()+1, hlc.Max, math.MaxUint64) }
+
+// IsBare says whether t bounds an epoch and is the token of no lease.
+func (t Token) IsBare() bool { return t.Claim() == hlc.Max && t.Owner() == math.MaxUint64 }
 
 // IsZero says whether t is the token of no lease.
 func (t Token) IsZero() bool { return t == Token{} }

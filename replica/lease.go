@@ -146,6 +146,27 @@ func (r *Replica) currentFence(key string, fence lwwmap.Token) lwwmap.Token {
 	return fence
 }
 
+// liftLease moves the lease of a holder about to write above a bare fence that
+// the key carries: a plain write took that from the horizon, so it is no rival's.
+func (r *Replica) liftLease(at Instant, key string, token lwwmap.Token) (lwwmap.Token, error) {
+	held := r.m.Get(lwwmap.Data, key)
+	if token.IsZero() || held.IsZero() {
+		return token, nil
+	}
+	fence, _ := held.Fence()
+	rec := r.m.Get(lwwmap.Lease, key)
+	if fence.Compare(token) <= 0 || rec.IsZero() || !sameClaim(Lease(rec).Token, token) {
+		return token, nil
+	}
+	stamp, err := r.cfg.Clock.Now(at.Wall)
+	if err != nil {
+		return token, err
+	}
+	info := Lease(rec)
+	info.Token = lwwmap.MakeToken(fence.Epoch(), token.Claim(), token.Owner())
+	return info.Token, r.writeLease(at, key, stamp, info)
+}
+
 // epochBase is the first epoch of keys claimed on the day of a stamp: tokens
 // grow for ever without keeping records for ever, while claims made on the same
 // day still meet in one epoch.
@@ -190,6 +211,12 @@ func (r *Replica) claim(at Instant, key string, nonce uint64, ttl time.Duration,
 	epoch := epochBase(stamp)
 	if !above.IsZero() {
 		epoch = max(epoch, above.Epoch()+1)
+	}
+	// The key may carry a fence whose lease has not been heard of.
+	if held := r.m.Get(lwwmap.Data, key); !held.IsZero() {
+		if fence, _ := held.Fence(); fence.Compare(above) > 0 {
+			epoch = max(epoch, fence.Epoch()+1)
+		}
 	}
 	token := lwwmap.MakeToken(epoch, stamp, nonce)
 	return token, r.writeLease(at, key, stamp, LeaseInfo{Token: token, Owner: r.cfg.Peer, TTL: ttl, Meta: meta})

@@ -125,3 +125,27 @@ func TestAWriteIsStampedAboveAllThatAMergedContextNames(t *testing.T) {
 	b.put("k", "w")
 	require.Positive(t, b.Map().Get(lwwmap.Data, "k").Order().Compare(seen))
 }
+
+func TestAWriteBeatsAFencedOneWhoseLeaseWasNeverHeardOf(t *testing.T) {
+	a, b, c := newNode(t, "a", 1), newNode(t, "b", 2), newNode(t, "c", 3)
+	token := a.lock("k")
+	lease := a.Outbox() // lost on the way to b
+	require.NotNil(t, lease)
+	a.putUnder(token, "k", "fenced", time.Second)
+	gossip(t, a, b)
+	require.Equal(t, "fenced", b.get("k"))
+	require.True(t, b.Map().Get(lwwmap.Lease, "k").IsZero())
+	seen := b.Map().Get(lwwmap.Data, "k").Order()
+	b.elapsed = time.Minute
+	b.Tick(b.now()) // it expires, and with it all that b knows of the lease
+	b.put("k", "plain")
+	require.Positive(t, b.Map().Get(lwwmap.Data, "k").Order().Compare(seen))
+	// The holder is not locked out by it.
+	a.elapsed = time.Minute
+	sync(t, a, b)
+	require.Equal(t, "plain", a.get("k"))
+	a.putUnder(token, "k", "again", 0)
+	sync(t, a, c)
+	sync(t, b, c)
+	require.Equal(t, "again", b.get("k"))
+}

@@ -65,8 +65,12 @@ func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error)
 	if w.Delete {
 		w.Value, w.Expires = nil, 0
 	}
+	fence, err := r.liftLease(at, w.Key, r.currentFence(w.Key, w.Fence))
+	if err != nil {
+		return now, was, err
+	}
 	return r.commit(at, lwwmap.Entry{
-		Kind: lwwmap.Data, Key: w.Key, Value: w.Value, Expires: w.Expires, Deleted: w.Delete, Fence: r.currentFence(w.Key, w.Fence),
+		Kind: lwwmap.Data, Key: w.Key, Value: w.Value, Expires: w.Expires, Deleted: w.Delete, Fence: fence,
 	})
 }
 
@@ -86,7 +90,7 @@ func (r *Replica) CheckWrite(at Instant, w Write) error {
 		return nil
 	}
 	if held := r.m.Get(lwwmap.Data, w.Key); !held.IsZero() {
-		if fence, _ := held.Fence(); fence.Compare(r.currentFence(w.Key, w.Fence)) > 0 {
+		if fence, _ := held.Fence(); !fence.IsBare() && fence.Compare(r.currentFence(w.Key, w.Fence)) > 0 {
 			return fmt.Errorf("%w: %q was written under the later lease %s", ErrLeaseLost, w.Key, fence)
 		}
 	}
@@ -126,11 +130,10 @@ func (r *Replica) placeData(e *lwwmap.Entry) {
 		e.Base = e.Stamp
 		return
 	}
-	held := r.m.Get(e.Kind, e.Key)
-	if !held.IsZero() {
+	if held := r.m.Get(e.Kind, e.Key); !held.IsZero() {
 		e.Fence, e.Base = held.Fence()
 	}
-	fence, base := r.forgotten(e, !held.IsZero())
+	fence, base := r.forgotten(e)
 	if c := fence.Compare(e.Fence); c > 0 || (c == 0 && base > e.Base) {
 		e.Fence, e.Base = fence, base
 	}
@@ -140,27 +143,33 @@ func (r *Replica) placeData(e *lwwmap.Entry) {
 // seen and holds no more. The collection horizon is such a bound, but its fence
 // may be another key's, and a plain write must not come to stand above a holder
 // of this key of whom its writer has not heard. So the fence is cut down to the
-// lease known on the key or, as the records of leases may be collected two days
-// after their day, to the lowest of the day before yesterday.
-//
-// A key that holds something, and on which no lease is known, needs no bound:
-// it was not under one lately.
-func (r *Replica) forgotten(e *lwwmap.Entry, holds bool) (lwwmap.Token, hlc.Timestamp) {
+// lease known on the key or, where that has been collected or not yet arrived,
+// to the horizon of leases; then it is a bare one, so that the holder of a lease
+// can tell it from a rival's.
+func (r *Replica) forgotten(e *lwwmap.Entry) (lwwmap.Token, hlc.Timestamp) {
 	horizons := r.m.Horizons()
-	h := horizons.Of(e.Kind)
-	var most lwwmap.Token
+	h, most := horizons.Of(e.Kind), horizons.Of(lwwmap.Lease).Fence
+	if h.Fence.IsZero() {
+		return h.Fence, h.Base // nothing fenced was ever forgotten
+	}
+	var known lwwmap.Token
 	if rec := r.m.Get(lwwmap.Lease, e.Key); !rec.IsZero() {
-		most, _ = rec.Fence()
-	} else if holds {
-		return most, 0
+		known, _ = rec.Fence()
 	}
-	if old := lwwmap.MakeToken(epochBase(e.Stamp.Add(-leaseMemory)), hlc.Max, math.MaxUint64); old.Compare(most) > 0 {
-		most = old
+	if most.Compare(h.Fence) > 0 {
+		most = h.Fence
 	}
-	if h.Fence.Compare(most) > 0 {
+	switch {
+	case h.Fence.Compare(known) <= 0:
+		return h.Fence, h.Base
+	case known.IsZero() && most.IsZero():
+		return known, 0
+	case most.Compare(known) <= 0:
+		return known, e.Stamp
+	case most.IsBare():
 		return most, e.Stamp
 	}
-	return h.Fence, h.Base
+	return most.Above(), e.Stamp
 }
 
 func (r *Replica) nextDot() crdt.Dot {
