@@ -136,3 +136,26 @@ func TestHorizonsJoinKindByKind(t *testing.T) {
 	require.Equal(t, lwwmap.Order{Stamp: 9}, a.Of(lwwmap.Lease))
 	require.True(t, a.Of(lwwmap.Origin).IsZero())
 }
+
+// What was fenced and is forgotten leaves its fence behind, also where the
+// lease itself is not known.
+func TestForgettingWhatWasFencedRaisesTheHorizonOfLeases(t *testing.T) {
+	fenced := tombstone("k", 1, 5)
+	fenced.Fence, fenced.Base = lwwmap.MakeToken(7, 1, 1), 5
+	known := entry("k", "lease", 1, 4)
+	known.Kind, known.Fence = lwwmap.Lease, fenced.Fence
+	for _, knows := range []bool{true, false} {
+		m := lwwmap.New(nil)
+		if knows {
+			m.Apply(known)
+		}
+		m.Apply(fenced)
+		require.Equal(t, 1, m.Collect(hlc.Max, 1))
+		horizons := m.Horizons()
+		require.Equal(t, fenced.Order(), horizons.Of(lwwmap.Data))
+		require.Equal(t, knows, horizons.Of(lwwmap.Lease).IsZero())
+		if !knows {
+			require.Positive(t, horizons.Of(lwwmap.Lease).Fence.Compare(fenced.Fence))
+		}
+	}
+}

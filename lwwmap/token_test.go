@@ -66,3 +66,17 @@ func TestWhatIsNoToken(t *testing.T) {
 		require.Error(t, err)
 	}
 }
+
+func TestTheTokenAboveAnEpochIsNoLease(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := anyLease().Draw(t, "l")
+		l.epoch %= 1 << 40
+		token, above := l.token(), l.token().Above()
+		require.True(t, above.IsBare())
+		require.Positive(t, above.Compare(token))
+		next := l
+		next.epoch++
+		require.LessOrEqual(t, above.Compare(next.token()), 0)
+	})
+	require.False(t, lwwmap.MakeToken(5, 1, 1).IsBare())
+}
