@@ -7,14 +7,16 @@ import (
 	"github.com/minikv/minikv/replica"
 )
 
-// now is the time by which entries expire. The registry is locked, for reading at least.
-func (r *Registry) now() hlc.Timestamp { return r.node.clock.Reading(r.node.cfg.Clock()) }
+// now is the time by which entries expire. The registry is open, or its replica at least there.
+func (r *Registry) now() hlc.Timestamp {
+	return r.rep.Now(replica.Instant{Wall: r.node.cfg.Clock()})
+}
 
-// expiry is the stamp at which something written now with a TTL expires: the first whole millisecond at which the TTL is over, by the wall clock or, where the hybrid
-// clock is ahead of it, by that.
+// expiry is the stamp at which something written now with a TTL expires: the first whole millisecond at which the TTL is over, by the wall clock or, where the
+// time by which entries expire is ahead of it, by that.
 func (r *Registry) expiry(at replica.Instant, ttl time.Duration) hlc.Timestamp {
 	from := at.Wall
-	if ahead := r.node.clock.Reading(at.Wall).Time(); ahead.After(from) {
+	if ahead := r.rep.Now(at).Time(); ahead.After(from) {
 		from = ahead
 	}
 	return hlc.FromTime(from.Add(ttl + time.Millisecond - 1))

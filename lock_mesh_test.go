@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/minikv/minikv"
@@ -38,7 +39,7 @@ func TestLeaseHoldsOnEveryNode(t *testing.T) {
 	waited := make(chan *minikv.Lease, 1)
 	go func() {
 		l, err := b.Lock(within(t), "k")
-		require.NoError(t, err)
+		assert.NoError(t, err)
 		waited <- l
 	}()
 	require.NoError(t, l.Unlock(ctx))
@@ -135,7 +136,7 @@ func TestLockRace(t *testing.T) {
 			go func() {
 				l, err := r.TryLock(ctx, key)
 				if err != nil {
-					require.ErrorIs(t, err, minikv.ErrLocked)
+					assert.ErrorIs(t, err, minikv.ErrLocked)
 				}
 				got <- l
 			}()

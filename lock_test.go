@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/minikv/minikv"
@@ -116,10 +117,10 @@ func TestLockWaitsForUnlock(t *testing.T) {
 		for i := range 3 {
 			go func() {
 				l, err := r.Lock(ctx, "k")
-				require.NoError(t, err)
+				assert.NoError(t, err)
 				order = append(order, i)
 				time.Sleep(time.Second)
-				require.NoError(t, l.Unlock(ctx))
+				assert.NoError(t, l.Unlock(ctx))
 			}()
 			synctest.Wait()
 		}

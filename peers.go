@@ -357,11 +357,34 @@ func (r *Registry) countRefused(id PeerID) {
 	r.peer(id).refused++
 }
 
+// noteSkew notes how far a peer's clock is ahead of this node's.
 func (r *Registry) noteSkew(id PeerID, clock hlc.Timestamp, at replica.Instant) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	p := r.peer(id)
 	p.seen, p.skew = at.Wall, clock.Time().Sub(at.Wall).Round(time.Millisecond)
+	behind, known := r.peersBehind(), len(r.peers)
+	warn := 2*behind > known && (r.warned == 0 || at.Mono-r.warned > warnEvery)
+	if warn {
+		r.warned = at.Mono
+	}
+	r.mu.Unlock()
+	if warn {
+		r.node.cfg.Logger.Warn("this node's clock is ahead of most of its peers; they will refuse what it writes if it runs further ahead: set it right",
+			"registry", r.name, "behind", behind, "peers", known, "most", r.node.cfg.MaxClockSkew)
+	}
+}
+
+// warnEvery is the least time between two warnings of one kind.
+const warnEvery = 10 * time.Minute
+
+// peersBehind counts the peers whose clock is so far behind this node's that what it writes is about to be refused. The registry is locked.
+func (r *Registry) peersBehind() (n int) {
+	for _, p := range r.peers {
+		if p.skew < -r.node.cfg.MaxClockSkew/2 {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *Registry) noteExchange(id PeerID, s SyncStats, verified bool) {

@@ -3,6 +3,9 @@ package minikv_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,7 +167,10 @@ func TestLargeValuesExpiriesAndDeletes(t *testing.T) {
 // A node whose clock is far ahead is refused, and the refusal is told and counted.
 func TestClockAheadIsRefused(t *testing.T) {
 	a := openRegistry(t, online(t, minikv.Config{}), "test")
-	b := openRegistry(t, online(t, minikv.Config{Clock: func() time.Time { return time.Now().Add(time.Hour) }}), "test")
+	log := &safeBuffer{}
+	b := openRegistry(t, online(t, minikv.Config{
+		Clock: func() time.Time { return time.Now().Add(time.Hour) }, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	}), "test")
 	connect(t, a.Node(), b.Node())
 	require.Eventually(t, func() bool { return a.Metrics().PeersConnected == 1 && b.Metrics().PeersConnected == 1 }, patience, time.Millisecond)
 	put(t, a, "good", "v")
@@ -177,6 +183,25 @@ func TestClockAheadIsRefused(t *testing.T) {
 	_, err = a.SyncPeer(within(t), b.Node().ID())
 	require.ErrorIs(t, err, minikv.ErrSync)
 	require.ErrorIs(t, err, minikv.ErrClockSkew)
+	require.Contains(t, log.String(), "clock is ahead of most of its peers")
 	require.Less(t, put(t, a, "after", "v").Time().Sub(time.Now()), time.Minute, "the clock was not moved")
 	require.Eventually(t, func() bool { return a.Node().Peers()[0].Refused > 0 && a.Node().Peers()[0].ClockSkew > 30*time.Minute }, patience, time.Millisecond)
+}
+
+// safeBuffer takes a log that several goroutines write.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

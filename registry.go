@@ -33,6 +33,7 @@ type Registry struct {
 	locks   lockTable
 	peers   map[PeerID]*peerRecord
 	counts  counts
+	warned  time.Duration // monotonic: when the clock was last complained of
 
 	nextTick   time.Duration // monotonic
 	tickSooner chan struct{} // capacity 1
