@@ -38,9 +38,9 @@ func programName(arg0 string) string {
 }
 
 func (a *app) printBanner(b banner) error {
-	a.printf("minikv %s is serving. Data is in memory in this version: it is gone when the last node that shares it ends.\n\n", b.version)
+	a.linef("minikv %s is serving. Data is in memory in this version: it is gone when the last node that shares it ends.\n", b.version)
 	row := func(name, value string) {
-		a.printf("  %-11s %s\n", name, value)
+		a.linef("  %-11s %s", name, value)
 	}
 	row("node", strings.TrimSpace(b.id+" "+printable(b.name)))
 	for i, addr := range b.addrs {
@@ -56,22 +56,22 @@ func (a *app) printBanner(b banner) error {
 	if len(b.registries) > 0 {
 		reg = quoteShell(b.registries[0])
 	}
-	a.printf("\nUse it from another terminal:\n")
+	a.linef("\nUse it from another terminal:")
 	if b.export {
-		a.printf("  export MINIKV_ADDR=%s\n", quoteShell(b.admin))
+		a.linef("  export MINIKV_ADDR=%s", quoteShell(b.admin))
 	}
 	if len(b.registries) == 0 {
-		a.printf("  %s reg add %s --public\n", b.program, reg)
+		a.linef("  %s reg add %s --public", b.program, reg)
 	}
-	a.printf("  %s put %s de/hamburg 1.9M\n  %s get %s de/hamburg\n", b.program, reg, b.program, reg)
+	a.linef("  %s put %s de/hamburg 1.9M\n  %s get %s de/hamburg", b.program, reg, b.program, reg)
 	if join := b.joinLine(); join != "" {
 		where := "here or on any machine that reaches this one"
 		if isLoopback(bestAddr(b.addrs)) {
 			where = "on this machine"
 		}
-		a.printf("\nJoin a second node, %s:\n  %s\n", where, join)
+		a.linef("\nJoin a second node, %s:\n  %s", where, join)
 	}
-	a.printf("\n")
+	a.linef("")
 	return outputError(a.stdout.Flush())
 }
 

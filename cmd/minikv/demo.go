@@ -101,7 +101,7 @@ func (t *teller) say(format string, args ...any) {
 	if err := t.app.stdout.Flush(); err != nil && t.err == nil {
 		t.err = outputError(err)
 	}
-	t.pause(time.Duration(200+len(format)*6) * time.Millisecond)
+	t.pause(time.Duration(150+len(format)*4) * time.Millisecond)
 }
 
 func (t *teller) pause(d time.Duration) {

@@ -115,9 +115,10 @@ type importer struct {
 	maxLine        int
 	progress       *progress
 
-	batch []admin.Record
-	bytes int
-	sum   importSum
+	batch  []admin.Record
+	bytes  int
+	answer chan batchAnswer // of the batch under way; nil: none is
+	sum    importSum
 }
 
 // importSum is what `import -o json` prints.
@@ -164,10 +165,10 @@ func (im *importer) copy(ctx context.Context, r *records.Reader) error {
 	for {
 		rec, _, err := r.Next()
 		if err == io.EOF {
-			return im.flush(ctx)
+			return im.finish(ctx)
 		}
 		if err != nil && !im.skip(err) {
-			if ferr := im.flush(ctx); ferr != nil {
+			if ferr := im.finish(ctx); ferr != nil {
 				return fmt.Errorf("%w; and %w", err, ferr)
 			}
 			return err
@@ -202,23 +203,52 @@ func (im *importer) skip(err error) bool {
 	return true
 }
 
+// flush sends the batch and waits for the one before it: while the node writes one, the next is read.
 func (im *importer) flush(ctx context.Context) error {
-	if len(im.batch) == 0 {
-		return nil
-	}
-	if im.app.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, im.app.timeout)
-		defer cancel()
-	}
-	res, err := im.client.Batch(ctx, im.registry, im.batch)
-	if err != nil {
+	if err := im.settle(); err != nil || len(im.batch) == 0 {
 		return err
 	}
-	im.sum.Written += res.Written
-	im.sum.Unchanged += res.Unchanged
-	im.sum.Expired += res.Expired
-	im.batch, im.bytes = im.batch[:0], 0
+	batch := im.batch
+	im.batch, im.bytes = make([]admin.Record, 0, cap(batch)), 0
+	im.answer = make(chan batchAnswer, 1)
+	go func() {
+		if im.app.timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, im.app.timeout)
+			defer cancel()
+		}
+		res, err := im.client.Batch(ctx, im.registry, batch)
+		im.answer <- batchAnswer{res, err}
+	}()
+	return nil
+}
+
+type batchAnswer struct {
+	res admin.BatchResult
+	err error
+}
+
+// settle waits for the batch that is under way, if there is one.
+func (im *importer) settle() error {
+	if im.answer == nil {
+		return nil
+	}
+	a := <-im.answer
+	im.answer = nil
+	if a.err != nil {
+		return a.err
+	}
+	im.sum.Written += a.res.Written
+	im.sum.Unchanged += a.res.Unchanged
+	im.sum.Expired += a.res.Expired
 	im.progress.show(im.sum.Written + im.sum.Unchanged + im.sum.Expired)
 	return nil
+}
+
+// finish sends what is left and waits for all answers.
+func (im *importer) finish(ctx context.Context) error {
+	if err := im.flush(ctx); err != nil {
+		return err
+	}
+	return im.settle()
 }

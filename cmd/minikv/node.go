@@ -84,19 +84,19 @@ func (a *app) printStatus(s admin.Status) error {
 		return a.json(s)
 	}
 	now := time.Now()
-	a.printf("node       %s %s\n", s.Node, printable(s.Name))
-	a.printf("version    %s, up %s, data in %s (%s bytes)\n", s.Version, now.Sub(s.Started).Round(time.Second), s.Storage, count(s.Metrics.Bytes))
-	a.printf("admin      %s\n", s.Admin)
+	a.linef("node       %s %s", s.Node, printable(s.Name))
+	a.linef("version    %s, up %s, data in %s (%s bytes)", s.Version, now.Sub(s.Started).Round(time.Second), s.Storage, count(s.Metrics.Bytes))
+	a.linef("admin      %s", s.Admin)
 	for i, addr := range s.Addrs {
-		a.printf("%-10s %s\n", map[bool]string{true: "addresses"}[i == 0], addr)
+		a.linef("%-10s %s", map[bool]string{true: "addresses"}[i == 0], addr)
 	}
 	m := s.Metrics
-	a.printf("written    %s puts, %s deletes; %s merged, %s expired, %s refused\n", count(m.Puts), count(m.Deletes), count(m.Merged), count(m.Expired), count(m.Refused))
-	a.printf("exchanges  %s verified, %s failed\n\n", count(m.Syncs), count(m.SyncsFailed))
+	a.linef("written    %s puts, %s deletes; %s merged, %s expired, %s refused", count(m.Puts), count(m.Deletes), count(m.Merged), count(m.Expired), count(m.Refused))
+	a.linef("exchanges  %s verified, %s failed\n", count(m.Syncs), count(m.SyncsFailed))
 	if err := a.printRegistries(s.Registries); err != nil {
 		return err
 	}
-	a.printf("\n")
+	a.linef("")
 	return a.printPeers(s.Peers, now)
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -32,14 +34,20 @@ func (a *app) printf(format string, args ...any) error {
 	return outputError(err)
 }
 
+// linef prints a line. Its error, if any, stays with the buffer and comes out when that is flushed.
+func (a *app) linef(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
+}
+
 // table prints rows under a header, in columns.
 func (a *app) table(header string, rows [][]string) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(strings.Fields(header), "\t"))
+	text := strings.Join(strings.Fields(header), "\t") + "\n"
 	for _, r := range rows {
-		fmt.Fprintln(w, strings.Join(r, "\t"))
+		text += strings.Join(r, "\t") + "\n"
 	}
-	return outputError(w.Flush())
+	_, err := io.WriteString(w, text)
+	return outputError(errors.Join(err, w.Flush()))
 }
 
 // printable quotes what would not come out as one line of text: it may come from another node and drive the terminal.

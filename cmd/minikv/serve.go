@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -161,13 +162,20 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 }
 
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
-	if len(f.listen) == 0 {
-		f.listen = defaultListen()
-	}
-	node, err := minikv.Open(ctx, "", minikv.Config{
+	cfg := minikv.Config{
 		NodeName: f.name, Identity: h.key, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
 		MaxValueLen: f.maxValue,
-	})
+	}
+	port := -1
+	if len(f.listen) == 0 {
+		port = choosePort()
+		cfg.Listen = defaultListen(port)
+	}
+	node, err := minikv.Open(ctx, "", cfg)
+	if port > 0 && err != nil && !errors.Is(err, minikv.ErrInvalid) { // another node may have taken the port in this moment
+		cfg.Listen = defaultListen(0)
+		node, err = minikv.Open(ctx, "", cfg)
+	}
 	if errors.Is(err, minikv.ErrInvalid) {
 		return nil, &usageError{err}
 	}
@@ -191,7 +199,8 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, f 
 	s := server.New(node, server.Config{Version: versionText(), Admin: h.admin.String(), Discovery: f.discovery, Logger: log})
 	// Whoever calls from now on waits until Serve; so a node that answers has printed all.
 	if err := a.printBanner(newBanner(node, f, h)); err != nil {
-		log.Warn("standard output is closed", "error", err)
+		log.Warn("nobody can read what this prints", "error", err)
+		a.stdout.Reset(io.Discard) // told; not a failure of the node
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()

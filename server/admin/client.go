@@ -104,7 +104,7 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
-	return fmt.Errorf("the connection to the node at %s broke: %w", c.addr, err)
+	return fmt.Errorf("the connection to the node at %s broke: %w", c.addr, rootCause(err))
 }
 
 func decodeError(res *http.Response) error {

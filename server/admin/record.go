@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 	"unicode/utf8"
 )
@@ -69,6 +70,9 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&j); err != nil {
 		return tidyJSONError(err)
+	}
+	if rest := bytes.TrimSpace(b[d.InputOffset():]); len(rest) > 0 {
+		return fmt.Errorf("%q after the end of the record", clip(rest))
 	}
 	if replaced(b, j.Key) {
 		return errors.New("key holds half a surrogate pair, which is no text; give it as key_base64")
@@ -142,6 +146,8 @@ func tidyJSONError(err error) error {
 	switch {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("not JSON at byte %d: %s", syntax.Offset, syntax)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("not JSON: it ends in the middle")
 	case errors.As(err, &kind) && kind.Field == "":
 		return fmt.Errorf("a %s where a record {\"key\": …, \"value\": …} was expected", kind.Value)
 	case errors.As(err, &kind):

@@ -3,7 +3,6 @@ package records
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 
@@ -17,6 +16,8 @@ type jsonLines struct {
 	line int
 	buf  []byte
 }
+
+var errArray = errors.New("a JSON array; give one record {\"key\": …, \"value\": …} per line (jq -c '.[]' makes that of an array)")
 
 func (l *jsonLines) next() (admin.Record, int, error) {
 	for {
@@ -32,25 +33,16 @@ func (l *jsonLines) next() (admin.Record, int, error) {
 			continue
 		}
 		var rec admin.Record
-		if err := unmarshal(b, &rec); err != nil {
+		if b[0] == '[' {
+			err = errArray
+		} else {
+			err = rec.UnmarshalJSON(b) // json.Unmarshal would put words of its own around what is wrong
+		}
+		if err != nil {
 			return admin.Record{}, l.line, &LineError{Line: l.line, Err: err}
 		}
 		return rec, l.line, nil
 	}
-}
-
-// unmarshal differs from json.Unmarshal in its errors: those of the record's own decoder, which say what is wrong with it.
-func unmarshal(b []byte, rec *admin.Record) error {
-	if b[0] == '[' {
-		return errors.New("a JSON array; give one record {\"key\": …, \"value\": …} per line (jq -c '.[]' makes that of an array)")
-	}
-	if !json.Valid(b) {
-		var any json.RawMessage
-		if err := json.Unmarshal(b, &any); err != nil {
-			return errors.New("not JSON: " + err.Error())
-		}
-	}
-	return rec.UnmarshalJSON(b)
 }
 
 // read gives one line, valid until the next call. A line over the limit is read to its end and dropped.
