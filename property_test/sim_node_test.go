@@ -172,7 +172,7 @@ func (p *process) named(err error) error {
 // wrote enters a write of this process in the ledger.
 func (p *process) wrote(r lwwmap.Record) {
 	w := p.w
-	w.must(p.named(p.witness.wrote(p.rep.Map(), r)))
+	w.must(p.named(p.witness.wrote(r)))
 	for _, o := range w.book.bySlot[w.book.slot(slotKey{r.Kind(), r.Key()})] {
 		if o.stamp == r.Stamp() && o.dot.Actor != r.Dot().Actor {
 			w.tally[cTies]++

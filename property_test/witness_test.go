@@ -86,36 +86,16 @@ func (w *witness) checkHeld(r lwwmap.Record) error {
 	return nil
 }
 
-// wrote checks rule 4 for a write that is about to be entered in the ledger. m is
-// the map with the write in it.
-func (w *witness) wrote(m *lwwmap.Map, r lwwmap.Record) error {
+// wrote checks rule 4 for a write that is about to be entered in the ledger.
+func (w *witness) wrote(r lwwmap.Record) error {
 	slot, mine := w.book.slot(slotKey{r.Kind(), r.Key()}), rankOf(r)
 	for _, o := range w.book.bySlot[slot] {
-		if w.seen.has(o.id) && o.rank >= mine && !w.unheardLease(m, r, o) {
+		if w.seen.has(o.id) && o.rank >= mine {
 			return fmt.Errorf("rule 4: %s is not above %s, which its writer has seen", show(r), o)
 		}
 	}
 	return nil
 }
-
-// unheardLease says whether a write is under a lease of which the writer of r
-// knows no record. Where such a write was deleted, and its tombstone collected,
-// all before the record came, nothing is left to tell its fence by; and where
-// the record itself has been collected, two days later at the earliest, a plain
-// entry in its place says that the key was never under a lease.
-func (w *witness) unheardLease(m *lwwmap.Map, r lwwmap.Record, o *op) bool {
-	if r.Kind() != lwwmap.Data {
-		return false
-	}
-	for _, l := range w.book.bySlot[w.book.slot(slotKey{lwwmap.Lease, r.Key()})] {
-		if w.seen.has(l.id) && l.fence() >= o.fence() {
-			return m.Get(lwwmap.Lease, r.Key()).IsZero() && !w.held[slotKey{lwwmap.Data, r.Key()}].IsZero()
-		}
-	}
-	return true
-}
-
-func (o *op) fence() rank { return o.rank[:lwwmap.TokenSize] }
 
 // check looks at the whole state, rules 1 to 3 and 5.
 func (w *witness) check(m *lwwmap.Map) error {
