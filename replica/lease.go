@@ -147,13 +147,19 @@ func (r *Replica) currentFence(key string, fence lwwmap.Token) lwwmap.Token {
 }
 
 // liftLease moves the lease of a holder about to write above a bare fence that
-// the key carries: a plain write took that from the horizon, so it is no rival's.
+// the key carries or has carried: that was taken from a horizon, so it is no
+// rival's, or of a rival of whose lease nothing was heard but a write that is
+// forgotten since. Either way the holder's writes must stand above it.
 func (r *Replica) liftLease(at Instant, key string, token lwwmap.Token) (lwwmap.Token, error) {
-	held := r.m.Get(lwwmap.Data, key)
-	if token.IsZero() || held.IsZero() {
+	if token.IsZero() {
 		return token, nil
 	}
-	fence, _ := held.Fence()
+	fence, _ := r.forgotten(&lwwmap.Entry{Kind: lwwmap.Data, Key: key})
+	if held := r.m.Get(lwwmap.Data, key); !held.IsZero() {
+		if carried, _ := held.Fence(); carried.Compare(fence) > 0 {
+			fence = carried
+		}
+	}
 	rec := r.m.Get(lwwmap.Lease, key)
 	if fence.Compare(token) <= 0 || rec.IsZero() || !sameClaim(Lease(rec).Token, token) {
 		return token, nil
@@ -162,9 +168,20 @@ func (r *Replica) liftLease(at Instant, key string, token lwwmap.Token) (lwwmap.
 	if err != nil {
 		return token, err
 	}
+	if err := checkEpoch(at, key, fence.Epoch()); err != nil {
+		return token, err
+	}
 	info := Lease(rec)
 	info.Token = lwwmap.MakeToken(fence.Epoch(), token.Claim(), token.Owner())
 	return info.Token, r.writeLease(at, key, stamp, info)
+}
+
+// checkEpoch refuses what other replicas would refuse in the record.
+func checkEpoch(at Instant, key string, epoch uint64) error {
+	if epoch > lastEpoch(at) {
+		return fmt.Errorf("%w: the epochs of leases on %q are used up for now; try again tomorrow", ErrBounds, key)
+	}
+	return nil
 }
 
 // epochBase is the first epoch of keys claimed on the day of a stamp: tokens
@@ -210,13 +227,16 @@ func (r *Replica) claim(at Instant, key string, nonce uint64, ttl time.Duration,
 	}
 	epoch := epochBase(stamp)
 	if !above.IsZero() {
-		epoch = max(epoch, above.Epoch()+1)
+		epoch = max(epoch, nextEpoch(above))
 	}
 	// The key may carry a fence whose lease has not been heard of.
 	if held := r.m.Get(lwwmap.Data, key); !held.IsZero() {
 		if fence, _ := held.Fence(); fence.Compare(above) > 0 {
 			epoch = max(epoch, fence.Epoch()+1)
 		}
+	}
+	if err := checkEpoch(at, key, epoch); err != nil {
+		return lwwmap.Token{}, err
 	}
 	token := lwwmap.MakeToken(epoch, stamp, nonce)
 	return token, r.writeLease(at, key, stamp, LeaseInfo{Token: token, Owner: r.cfg.Peer, TTL: ttl, Meta: meta})
