@@ -155,6 +155,9 @@ func (r *Replica) liftLease(at Instant, key string, token lwwmap.Token) (lwwmap.
 		return token, nil
 	}
 	fence, _ := r.forgotten(&lwwmap.Entry{Kind: lwwmap.Data, Key: key})
+	if fence.Epoch() > lastEpoch(at) {
+		fence = lwwmap.Token{} // a liar used the last epoch; others would refuse the lease
+	}
 	if held := r.m.Get(lwwmap.Data, key); !held.IsZero() {
 		if carried, _ := held.Fence(); carried.Compare(fence) > 0 {
 			fence = carried

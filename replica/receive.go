@@ -179,7 +179,11 @@ func (r *Replica) checkOrder(at Instant, o lwwmap.Order) error {
 	if err := r.cfg.Clock.Check(o.Stamp, at.Wall); err != nil {
 		return err
 	}
-	if o.Fence.Epoch() > epochBase(hlc.FromTime(at.Wall).Add(epochLead)) {
+	latest := lastEpoch(at)
+	if o.Fence.IsBare() {
+		latest++ // what the highest lease leaves behind when it is forgotten
+	}
+	if o.Fence.Epoch() > latest {
 		return fmt.Errorf("%w: the epoch of lease %s lies in the future", ErrProtocol, o.Fence)
 	}
 	return nil
@@ -187,6 +191,9 @@ func (r *Replica) checkOrder(at Instant, o lwwmap.Order) error {
 
 // epochLead is how far the epoch of a lease may lie ahead of a node's clock.
 const epochLead = 48 * time.Hour
+
+// lastEpoch is the highest epoch of a lease that replicas take now.
+func lastEpoch(at Instant) uint64 { return epochBase(hlc.FromTime(at.Wall).Add(epochLead)) }
 
 func (r *Replica) maxValue(k lwwmap.Kind) int {
 	if k == lwwmap.Data {
