@@ -13,8 +13,9 @@ const (
 	MaxBatchBytes = 64 << 20 // keys and values
 )
 
-// Batch gathers writes and applies them in one step on this node: readers and watches here see all or none, and they travel
-// together. It is not a transaction: nothing is read, and on meeting other nodes' writes each key is judged by itself. Others wait for a commit, about a microsecond for each of its writes. Use
+// Batch gathers writes and applies them in one step on this node: readers and watches here see all or none,
+// and they travel together. It is not a transaction: nothing is read, and on meeting other nodes' writes
+// each key is judged by itself. Others wait for a commit, about a microsecond for each of its writes. Use
 // [Registry.NewBatch]. Not safe for concurrent use.
 type Batch struct {
 	r      *Registry
@@ -35,8 +36,8 @@ type batchWrite struct {
 // NewBatch returns an empty batch.
 func (r *Registry) NewBatch() *Batch { return &Batch{r: r} }
 
-// Put adds a put. The value is copied. Mistakes are returned by Commit. Of several writes to a key the last one counts. A TTL runs from
-// Commit.
+// Put adds a put. The value is copied. Mistakes are returned by Commit. Of several writes to a key the last
+// one counts. A TTL runs from Commit.
 func (b *Batch) Put(key string, value []byte, opts ...PutOption) {
 	w := batchWrite{key: key}
 	if len(opts) > 0 {
@@ -97,9 +98,10 @@ func (b *Batch) Reset() {
 	b.writes, b.values, b.bytes, b.err = b.writes[:0], b.values[:0], 0, nil
 }
 
-// Commit applies the batch, empties it, and returns the revision of its last write; the zero revision where nothing was to be written. On an error nothing is
-// applied and the batch stays as it was: the first mistake of a Put or Delete, [ErrTooLarge] over 100,000 writes or 64 MiB,
-// [ErrLocked] when any key is held by someone else.
+// Commit applies the batch, empties it, and returns the revision of its last write; the zero revision where
+// nothing was to be written. On an error nothing is applied and the batch stays as it was: the first
+// mistake of a Put or Delete, [ErrTooLarge] over 100,000 writes or 64 MiB, [ErrLocked] when any key is held
+// by someone else.
 func (b *Batch) Commit(ctx context.Context) (Revision, error) {
 	if b.err != nil {
 		return Revision{}, b.err
@@ -148,7 +150,8 @@ func (b *Batch) apply() (rev Revision, key string, err error) {
 	return rev, "", nil
 }
 
-// check returns why a write would be refused. Without leases about, a write without options has been checked when it was added.
+// check returns why a write would be refused. Without leases about, a write without options has been
+// checked when it was added.
 func (b *Batch) check(at replica.Instant, w *batchWrite) error {
 	if w.opts == nil && b.r.m.Len(lwwmap.Lease) == 0 {
 		return nil

@@ -79,7 +79,8 @@ func fill(b *testing.B, r *minikv.Registry, keys []string) {
 	}
 }
 
-// BenchmarkPut loads a million random keys one by one, in batches of 1,000, and over existing keys, beside a bare B-tree that does only the sets. One op is a million puts.
+// BenchmarkPut loads a million random keys one by one, in batches of 1,000, and over existing keys, beside
+// a bare B-tree that does only the sets. One op is a million puts.
 func BenchmarkPut(b *testing.B) {
 	keys := randomKeys(benchKeys)
 	type pair struct {

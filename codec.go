@@ -8,18 +8,20 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// A Codec turns values into bytes. Append must give equal bytes for equal values, and Decode must not keep src. Both are called
-// concurrently. Their errors come back wrapped, of class [ErrCodec].
+// A Codec turns values into bytes. Append must give equal bytes for equal values, and Decode must not keep
+// src. Both are called concurrently. Their errors come back wrapped, of class [ErrCodec].
 type Codec[T any] interface {
 	Append(dst []byte, v T) ([]byte, error)
 	Decode(src []byte, v *T) error
 }
 
-// CBOR is the default codec: RFC 8949 core deterministic encoding (section 4.2.1). Times are RFC 3339 text in UTC with nanoseconds.
+// CBOR is the default codec: RFC 8949 core deterministic encoding (section 4.2.1). Times are RFC 3339 text
+// in UTC with nanoseconds.
 //
-// It is strict on decode, because values come from other nodes: unknown fields, duplicate keys, indefinite lengths, tags, nesting
-// deeper than 16 and arrays or maps of more than 65,536 elements are refused. So a program whose T has a new field writes values that older
-// programs cannot read: bring out the readers first, or give a codec of your own.
+// It is strict on decode, because values come from other nodes: unknown fields, duplicate keys, indefinite
+// lengths, tags, nesting deeper than 16 and arrays or maps of more than 65,536 elements are refused. So a
+// program whose T has a new field writes values that older programs cannot read: bring out the readers
+// first, or give a codec of your own.
 func CBOR[T any]() Codec[T] { return cborCodec[T]{} }
 
 type cborCodec[T any] struct{}
@@ -36,7 +38,8 @@ func (cborCodec[T]) Append(dst []byte, v T) ([]byte, error) {
 // Decode fills *v, which has to be zero, from src.
 func (cborCodec[T]) Decode(src []byte, v *T) error { return cborDecode.Unmarshal(src, v) }
 
-// The limits on what a value of a typed registry may look like inside; its length is bounded where it is stored.
+// The limits on what a value of a typed registry may look like inside; its length is bounded where it is
+// stored.
 const (
 	cborMaxNesting  = 16
 	cborMaxElements = 65_536

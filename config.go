@@ -25,7 +25,8 @@ const (
 	DiscoveryLAN  Discovery = "lan"  // also mDNS on the local network and port mapping at the router
 )
 
-// Config configures a [Node]. The zero value of every field is a usable default; the zero Config is an offline node that sends nothing to anyone.
+// Config configures a [Node]. The zero value of every field is a usable default; the zero Config is an
+// offline node that sends nothing to anyone.
 type Config struct {
 	// NodeName is for people, at most 128 bytes of UTF-8. A node's identity is its key.
 	NodeName string
@@ -33,39 +34,44 @@ type Config struct {
 	// Identity is the private key behind the node's [PeerID]. nil: a fresh one at every Open.
 	Identity ed25519.PrivateKey
 
-	// Listen holds the multiaddrs to listen on, such as "/ip4/0.0.0.0/tcp/4001" or "/ip4/0.0.0.0/udp/4001/quic-v1"; port 0 takes a free one.
-	// Default none: the node listens nowhere.
+	// Listen holds the multiaddrs to listen on, such as "/ip4/0.0.0.0/tcp/4001" or
+	// "/ip4/0.0.0.0/udp/4001/quic-v1"; port 0 takes a free one. Default none: the node listens nowhere.
 	Listen []string
 
-	// Bootstrap holds peers to dial at start and again whenever the connection is lost, as multiaddrs that end in "/p2p/<peer id>". Default none.
+	// Bootstrap holds peers to dial at start and again whenever the connection is lost, as multiaddrs that
+	// end in "/p2p/<peer id>". Default none.
 	Bootstrap []string
 
 	// Discovery is "none" by default.
 	Discovery Discovery
 
-	// MaxClockSkew bounds how far the stamp of a peer's entry may lie ahead of this node's clock. Entries further ahead are refused,
-	// counted, and taken when they are no longer ahead. Default 1 minute, at least 1 ms, at most 24 hours.
+	// MaxClockSkew bounds how far the stamp of a peer's entry may lie ahead of this node's clock. Entries
+	// further ahead are refused, counted, and taken when they are no longer ahead. Default 1 minute, at
+	// least 1 ms, at most 24 hours.
 	MaxClockSkew time.Duration
 
-	// TombstoneRetention is how long deletes are remembered one by one. It decides how quick an exchange with a peer
-	// is that was away, never what comes out of it. Default 7 days, at least 1 second.
+	// TombstoneRetention is how long deletes are remembered one by one. It decides how quick an exchange
+	// with a peer is that was away, never what comes out of it. Default 7 days, at least 1 second.
 	TombstoneRetention time.Duration
 
-	// SyncInterval is the mean time between two exchanges with a random peer beyond those that events call for. Each costs some 200 bytes
-	// when there is nothing to do. Default 30 s, at least 10 ms.
+	// SyncInterval is the mean time between two exchanges with a random peer beyond those that events call
+	// for. Each costs some 200 bytes when there is nothing to do. Default 30 s, at least 10 ms.
 	SyncInterval time.Duration
 
-	// MaxKeyLen is the longest key this node writes, in bytes. Default and maximum 1,024. It does not bound what peers write.
+	// MaxKeyLen is the longest key this node writes, in bytes. Default and maximum 1,024. It does not bound
+	// what peers write.
 	MaxKeyLen int
 
-	// MaxValueLen is the longest value this node writes, in bytes. Default 1 MiB, maximum 16 MiB. It does not bound what
-	// peers write: values up to 16 MiB are taken from them, else nodes of different configuration could never be equal.
+	// MaxValueLen is the longest value this node writes, in bytes. Default 1 MiB, maximum 16 MiB. It does
+	// not bound what peers write: values up to 16 MiB are taken from them, else nodes of different
+	// configuration could never be equal.
 	MaxValueLen int
 
 	// Logger gets what a person who runs the node should know. Default: nothing is logged.
 	Logger *slog.Logger
 
-	// Clock is the wall clock, called concurrently. Default time.Now. Timers and leases do not use it: they run on the monotonic clock of the process.
+	// Clock is the wall clock, called concurrently. Default time.Now. Timers and leases do not use it: they
+	// run on the monotonic clock of the process.
 	Clock func() time.Time
 }
 
@@ -74,7 +80,8 @@ func (c Config) online() bool {
 	return len(c.Listen) > 0 || len(c.Bootstrap) > 0 || c.Discovery != DiscoveryNone
 }
 
-// validate returns the configuration with defaults filled in, or an error of class ErrInvalid that names the field.
+// validate returns the configuration with defaults filled in, or an error of class ErrInvalid that names
+// the field.
 func (c Config) validate() (Config, error) {
 	if err := checkText("Config.NodeName", c.NodeName, 0, 128); err != nil {
 		return c, err

@@ -14,8 +14,9 @@ type Declared[T any] struct {
 	opts []RegistryOption
 }
 
-// Declare declares a registry of T with the [CBOR] codec. Nothing is opened before [Declared.In]. It panics when the name or an option is
-// invalid, or [Public] is missing, as that is a mistake in the program's text.
+// Declare declares a registry of T with the [CBOR] codec. Nothing is opened before [Declared.In]. It panics
+// when the name or an option is invalid, or [Public] is missing, as that is a mistake in the program's
+// text.
 func Declare[T any](name string, opts ...RegistryOption) *Declared[T] {
 	o, err := newRegistryOptions(name, opts)
 	if err == nil {
@@ -30,8 +31,9 @@ func Declare[T any](name string, opts ...RegistryOption) *Declared[T] {
 // Name is the registry's name.
 func (d *Declared[T]) Name() string { return d.name }
 
-// In opens the registry on the node, or finds it open, and views it as a map of T. It never fails by itself: if the registry
-// cannot be opened, because the node is closed or has it open with contradicting options, every operation of the result returns that error.
+// In opens the registry on the node, or finds it open, and views it as a map of T. It never fails by
+// itself: if the registry cannot be opened, because the node is closed or has it open with contradicting
+// options, every operation of the result returns that error.
 func (d *Declared[T]) In(n *Node) *Typed[T] {
 	r, err := n.Registry(context.Background(), d.name, d.opts...)
 	if err != nil {

@@ -1,7 +1,8 @@
 // Package minikv is an embedded, multi-master, offline-first key-value store.
 //
-// A [Node] is one process with one libp2p identity. A [Registry] is a named map that every node which opens it holds in full.
-// Any node writes at any time, connected or not; all nodes that can reach each other, however indirectly, end with the same map.
+// A [Node] is one process with one libp2p identity. A [Registry] is a named map that every node which opens
+// it holds in full. Any node writes at any time, connected or not; all nodes that can reach each other,
+// however indirectly, end with the same map.
 //
 //	node, err := minikv.Open(ctx, "", minikv.Config{Listen: []string{"/ip4/0.0.0.0/tcp/4001"}})
 //	cities, err := node.Registry(ctx, "cities", minikv.Public())
@@ -20,33 +21,39 @@
 //
 // Less formally: it is a map that you own, on every machine, and that repairs itself.
 //
-// What must not be assumed: that a Get sees what another node wrote a moment ago; that two keys written by another node appear together
-// (a [Batch] is atomic on the node that commits it and travels as one message, but its keys are judged one by one when they meet
-// other writes); that put-if-absent can be built from Get and Put. Use a [Lease] for that.
+// What must not be assumed: that a Get sees what another node wrote a moment ago; that two keys written by
+// another node appear together (a [Batch] is atomic on the node that commits it and travels as one message,
+// but its keys are judged one by one when they meet other writes); that put-if-absent can be built from Get
+// and Put. Use a [Lease] for that.
 //
 // # Expiry
 //
-// A TTL becomes an absolute time when the entry is written. From then on the entry is invisible on every node by its own clock, and
-// its space is reclaimed without being read. Put replaces value and expiry: without [TTL] or [KeepTTL] the registry's [DefaultTTL] applies, or none.
-// [Registry.Expire] and [Registry.Persist] write the same value again with another expiry, so they compete with concurrent puts like any write.
+// A TTL becomes an absolute time when the entry is written. From then on the entry is invisible on every
+// node by its own clock, and its space is reclaimed without being read. Put replaces value and expiry:
+// without [TTL] or [KeepTTL] the registry's [DefaultTTL] applies, or none. [Registry.Expire] and
+// [Registry.Persist] write the same value again with another expiry, so they compete with concurrent puts
+// like any write.
 //
 // # Leases
 //
-// [Registry.Lock] takes a lease on a key. While it is live, writes to the key by anyone else, through any node, return [ErrLocked]. Connected
-// nodes agree on one holder after one propagation delay. Across a partition each side may have one holder; after it heals exactly one
-// remains, the same on all nodes, and the other is told through [Lease.Done]. Each lease has a fencing [Token]: what is written under
-// the higher token wins, and a resource that remembers the highest token it saw can refuse the loser in every case.
+// [Registry.Lock] takes a lease on a key. While it is live, writes to the key by anyone else, through any
+// node, return [ErrLocked]. Connected nodes agree on one holder after one propagation delay. Across a
+// partition each side may have one holder; after it heals exactly one remains, the same on all nodes, and
+// the other is told through [Lease.Done]. Each lease has a fencing [Token]: what is written under the
+// higher token wins, and a resource that remembers the highest token it saw can refuse the loser in every
+// case.
 //
 // # Deletes
 //
-// A delete leaves a tombstone for [Config].TombstoneRetention. Nodes that meet later than that still agree on the delete; it
-// only takes them a longer exchange.
+// A delete leaves a tombstone for [Config].TombstoneRetention. Nodes that meet later than that still agree
+// on the delete; it only takes them a longer exchange.
 //
 // # Limits
 //
-// Keys have 1 to 1,024 bytes, any bytes; values 0 to 1 MiB, or up to 16 MiB by [Config].MaxValueLen; a batch has at most 100,000
-// writes and 64 MiB. This version keeps everything in memory and knows public registries only: whoever reaches a node and knows the name of a
-// registry shares it.
+// Keys have 1 to 1,024 bytes, any bytes; values 0 to 1 MiB, or up to 16 MiB by [Config].MaxValueLen; a
+// batch has at most 100,000 writes and 64 MiB. This version keeps everything in memory and knows public
+// registries only: whoever reaches a node and knows the name of a registry shares it.
 //
-// All methods of [Node], [Registry], [Lease], [Typed] and [Declared] are safe for concurrent use. A [Batch] is not. A nil context is refused with [ErrInvalid].
+// All methods of [Node], [Registry], [Lease], [Typed] and [Declared] are safe for concurrent use. A [Batch]
+// is not. A nil context is refused with [ErrInvalid].
 package minikv

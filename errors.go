@@ -43,9 +43,11 @@ var (
 	ErrOffline = errors.New("minikv: offline; set Config.Listen, Bootstrap or Discovery")
 	// ErrNoPeer: the peer is not connected, or does not share the registry.
 	ErrNoPeer = errors.New("minikv: no such peer")
-	// ErrSync: an exchange with a peer ended without both being verified equal. What was received before that is kept.
+	// ErrSync: an exchange with a peer ended without both being verified equal. What was received before
+	// that is kept.
 	ErrSync = errors.New("minikv: exchange failed")
-	// ErrClockSkew: a peer's clock, or a stamp of its, is further ahead of this node's clock than [Config].MaxClockSkew; set the clocks right.
+	// ErrClockSkew: a peer's clock, or a stamp of its, is further ahead of this node's clock than
+	// [Config].MaxClockSkew; set the clocks right.
 	ErrClockSkew = errors.New("minikv: timestamp too far in the future")
 )
 
@@ -53,12 +55,14 @@ var (
 var (
 	// ErrLocked: the key is held by another lease. The error is a [*LockedError].
 	ErrLocked = errors.New("minikv: lock held by another owner")
-	// ErrLeaseLost: the lease under which the call was made is no longer held. The error may be a [*LeaseLostError].
+	// ErrLeaseLost: the lease under which the call was made is no longer held. The error may be a
+	// [*LeaseLostError].
 	ErrLeaseLost = errors.New("minikv: lease lost")
 )
 
-// Error says which operation failed on what. Every error of a method of [Node], [Registry], [Batch], [Typed] and [Lease] is one, but for [Lease.Err]. Use errors.Is
-// with the variables above, or the context's errors, for the class.
+// Error says which operation failed on what. Every error of a method of [Node], [Registry], [Batch],
+// [Typed] and [Lease] is one, but for [Lease.Err]. Use errors.Is with the variables above, or the context's
+// errors, for the class.
 type Error struct {
 	Op       string // "open", "registry", "get", "put", "delete", "expire", "watch", "lock", "connect", "sync" and so on
 	Registry string // empty for operations on the node
@@ -67,7 +71,8 @@ type Error struct {
 	Err      error  // never nil
 }
 
-// Error reads "minikv: put cities/de/hamburg: key too long …". Keys that are not printable are quoted, long ones shortened.
+// Error reads "minikv: put cities/de/hamburg: key too long …". Keys that are not printable are quoted, long
+// ones shortened.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("minikv: ")
@@ -192,8 +197,9 @@ func (r LossReason) String() string {
 	return "unknown reason " + strconv.Itoa(int(r))
 }
 
-// LeaseLostError is the error of a lease that ended before its Unlock, and the cause of its cancelled context.
-// errors.Is(err, ErrLeaseLost) is true for it, and errors.Is(err, ErrClosed) when the node was closed.
+// LeaseLostError is the error of a lease that ended before its Unlock, and the cause of its cancelled
+// context. errors.Is(err, ErrLeaseLost) is true for it, and errors.Is(err, ErrClosed) when the node was
+// closed.
 type LeaseLostError struct {
 	Reason LossReason
 	Winner LockInfo // whose lease holds now; zero unless Reason is LostBeaten

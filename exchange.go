@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// exchangeLimit ends an exchange that goes on and on; what arrived is kept, and the next one goes on from there.
+	// exchangeLimit ends an exchange that goes on and on; what arrived is kept, and the next one goes on
+	// from there.
 	exchangeLimit = 10 * time.Minute
 	// partingLimit is how long this side waits for the peer's end once all has been said.
 	partingLimit = 5 * time.Second
@@ -66,8 +67,8 @@ func (l *link) answer(stream *p2p.Stream, hello *replica.Hello) {
 	}
 }
 
-// exchange is one run of anti-entropy over a stream: one goroutine reads, one writes. Frames are decoded and encoded outside the registry's lock, and
-// the session holds that for short spells.
+// exchange is one run of anti-entropy over a stream: one goroutine reads, one writes. Frames are decoded
+// and encoded outside the registry's lock, and the session holds that for short spells.
 type exchange struct {
 	l       *link
 	stream  *p2p.Stream
@@ -91,7 +92,8 @@ func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) 
 	return x.result(began)
 }
 
-// read takes in frames until the session is over, and then waits for the peer's end, so that neither side cuts off the other's last words.
+// read takes in frames until the session is over, and then waits for the peer's end, so that neither side
+// cuts off the other's last words.
 func (x *exchange) read() {
 	for {
 		data, err := x.stream.ReadFrame(frameLimit)

@@ -12,8 +12,9 @@ func (r *Registry) now() hlc.Timestamp {
 	return r.rep.Now(replica.Instant{Wall: r.node.cfg.Clock()})
 }
 
-// expiry is the stamp at which something written now with a TTL expires: the first whole millisecond at which the TTL is over, by the wall clock or, where the
-// time by which entries expire is ahead of it, by that.
+// expiry is the stamp at which something written now with a TTL expires: the first whole millisecond at
+// which the TTL is over, by the wall clock or, where the time by which entries expire is ahead of it, by
+// that.
 func (r *Registry) expiry(at replica.Instant, ttl time.Duration) hlc.Timestamp {
 	from := at.Wall
 	if ahead := r.rep.Now(at).Time(); ahead.After(from) {
@@ -22,7 +23,8 @@ func (r *Registry) expiry(at replica.Instant, ttl time.Duration) hlc.Timestamp {
 	return hlc.FromTime(from.Add(ttl + time.Millisecond - 1))
 }
 
-// putExpiry is the expiry of a put: what its options say, else the registry's default. The registry is locked.
+// putExpiry is the expiry of a put: what its options say, else the registry's default. The registry is
+// locked.
 func (r *Registry) putExpiry(at replica.Instant, key string, o *putOptions) hlc.Timestamp {
 	switch {
 	case o.persist:

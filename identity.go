@@ -39,7 +39,8 @@ func checkPeer(p PeerID) error {
 	return nil
 }
 
-// topicOf is the name under which nodes of a public registry find each other. It does not show the registry's name.
+// topicOf is the name under which nodes of a public registry find each other. It does not show the
+// registry's name.
 func topicOf(registry string) string {
 	sum := sha256.Sum256([]byte("minikv/1/public/topic\n" + registry))
 	return "minikv/1/" + hex.EncodeToString(sum[:])

@@ -10,10 +10,11 @@ import (
 	"github.com/minikv/minikv/replica"
 )
 
-// Lease is a held lock. It renews itself every third of its TTL until Unlock, loss, or Close of the node. Use [Registry.Lock] and the like. Safe
-// for concurrent use.
+// Lease is a held lock. It renews itself every third of its TTL until Unlock, loss, or Close of the node.
+// Use [Registry.Lock] and the like. Safe for concurrent use.
 //
-// Before any side effect outside this registry call [Lease.Check], and pass the [Lease.Token] along where the resource can check it.
+// Before any side effect outside this registry call [Lease.Check], and pass the [Lease.Token] along where
+// the resource can check it.
 type Lease struct {
 	r      *Registry
 	key    string
@@ -36,8 +37,8 @@ type Lease struct {
 // Key is the locked key.
 func (l *Lease) Key() string { return l.key }
 
-// Token is the fencing token. It may grow, at a renewal on a later day and where the lease had to be claimed anew against one that was released: take it
-// afresh for each use.
+// Token is the fencing token. It may grow, at a renewal on a later day and where the lease had to be
+// claimed anew against one that was released: take it afresh for each use.
 func (l *Lease) Token() Token {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,12 +55,12 @@ func (l *Lease) Err() error {
 	return l.err
 }
 
-// Context is cancelled when the lease ends. Its cause is the [*LeaseLostError], or context.Canceled after Unlock. It carries no values
-// and no deadline.
+// Context is cancelled when the lease ends. Its cause is the [*LeaseLostError], or context.Canceled after
+// Unlock. It carries no values and no deadline.
 func (l *Lease) Context() context.Context { return l.ctx }
 
-// Until is the time past which the holder must not act without a renewal: a margin before others may take the key. By this node's wall clock; what counts is its monotonic
-// clock, see [Lease.Check].
+// Until is the time past which the holder must not act without a renewal: a margin before others may take
+// the key. By this node's wall clock; what counts is its monotonic clock, see [Lease.Check].
 func (l *Lease) Until() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,8 +78,9 @@ func (l *Lease) good() time.Duration {
 // left is how long the lease is good from now on, by the monotonic clock.
 func (l *Lease) left(now time.Duration) time.Duration { return l.renewed.Mono + l.good() - now }
 
-// Check returns nil when the lease is held and has at least minRemaining before Until, else an error of class [ErrLeaseLost]. It does no
-// I/O; call it before a side effect, with the time that the side effect may take.
+// Check returns nil when the lease is held and has at least minRemaining before Until, else an error of
+// class [ErrLeaseLost]. It does no I/O; call it before a side effect, with the time that the side effect
+// may take.
 func (l *Lease) Check(minRemaining time.Duration) error {
 	now := time.Since(l.r.node.start)
 	l.mu.Lock()
@@ -125,8 +127,8 @@ func (l *Lease) Put(ctx context.Context, value []byte, opts ...PutOption) (Revis
 	return l.r.Put(ctx, l.key, value, append(opts[:len(opts):len(opts)], Under(l))...)
 }
 
-// Extend renews the lease now, with another TTL from here on; 0 keeps it. Bounds are those of [TTL]. [ErrLeaseLost] when it is not held
-// any more.
+// Extend renews the lease now, with another TTL from here on; 0 keeps it. Bounds are those of [TTL].
+// [ErrLeaseLost] when it is not held any more.
 func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	err := checkContext(ctx)
 	if err == nil && ttl != 0 {
@@ -139,7 +141,8 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	return l.r.wrap("extend", l.key, err)
 }
 
-// Unlock releases the lease. Idempotent; nil also when it was lost before, for then there is nothing to release.
+// Unlock releases the lease. Idempotent; nil also when it was lost before, for then there is nothing to
+// release.
 func (l *Lease) Unlock(ctx context.Context) error {
 	if ctx == nil {
 		return l.r.wrap("unlock", l.key, errNilContext)
@@ -234,7 +237,8 @@ func (l *Lease) keep() {
 	}
 }
 
-// untilNext is the time to the next step: to the renewal or, if that is due and has failed, to the next attempt.
+// untilNext is the time to the next step: to the renewal or, if that is due and has failed, to the next
+// attempt.
 func (l *Lease) untilNext() time.Duration {
 	now := time.Since(l.r.node.start)
 	l.mu.Lock()
@@ -270,7 +274,8 @@ func (l *Lease) step() bool {
 
 func (l *Lease) lose(why LossReason) { _ = l.giveUp(&LeaseLostError{Reason: why}) } // it lapses by itself if it cannot be released
 
-// isolated says whether no peer could take a renewal for as long as one is good, and that matters. The lease is locked.
+// isolated says whether no peer could take a renewal for as long as one is good, and that matters. The
+// lease is locked.
 func (l *Lease) isolated(now time.Duration) bool {
 	return l.opts.stopWhenIsolated && now-l.heard >= l.good()
 }

@@ -33,7 +33,8 @@ func (r *Registry) join(topic string) (*link, error) {
 	return l, err
 }
 
-// begin makes close wait for a call of end. It reports false once the link has ended, and for an offline registry.
+// begin makes close wait for a call of end. It reports false once the link has ended, and for an offline
+// registry.
 func (l *link) begin() bool {
 	if l == nil {
 		return false

@@ -23,9 +23,10 @@ type LockInfo struct {
 	Meta     []byte // what the holder said with [Meta]; the caller's
 }
 
-// Lock waits until it holds a lease on key or ctx ends; then the error is a [*LockedError] and the context's error in one. It waits for news of
-// the lease and for its lapse, without polling; waiters on one node are served in the order of their coming. It works offline. A second Lock on the
-// same node waits like any other: the lease belongs to the returned handle. The key need not be present.
+// Lock waits until it holds a lease on key or ctx ends; then the error is a [*LockedError] and the
+// context's error in one. It waits for news of the lease and for its lapse, without polling; waiters on one
+// node are served in the order of their coming. It works offline. A second Lock on the same node waits like
+// any other: the lease belongs to the returned handle. The key need not be present.
 func (r *Registry) Lock(ctx context.Context, key string, opts ...LockOption) (*Lease, error) {
 	l, err := r.lock(ctx, key, opts)
 	if err != nil {
@@ -47,7 +48,8 @@ func (r *Registry) lock(ctx context.Context, key string, opts []LockOption) (*Le
 	return w.wait(ctx, o)
 }
 
-// TryLock is [Registry.Lock] without waiting: a [*LockedError] with owner and remaining time when the key is held.
+// TryLock is [Registry.Lock] without waiting: a [*LockedError] with owner and remaining time when the key
+// is held.
 func (r *Registry) TryLock(ctx context.Context, key string, opts ...LockOption) (*Lease, error) {
 	o, err := r.checkLock(ctx, key, opts)
 	if err == nil {
@@ -67,8 +69,9 @@ func (r *Registry) checkLock(ctx context.Context, key string, opts []LockOption)
 	return o, err
 }
 
-// WithLock waits for the lease, runs fn and unlocks, also when fn panics. fn's context ends with ctx, and with a [*LeaseLostError] as its cause when
-// the lease is lost. It returns fn's error, joined by the LeaseLostError where the lease was lost meanwhile.
+// WithLock waits for the lease, runs fn and unlocks, also when fn panics. fn's context ends with ctx, and
+// with a [*LeaseLostError] as its cause when the lease is lost. It returns fn's error, joined by the
+// LeaseLostError where the lease was lost meanwhile.
 func (r *Registry) WithLock(ctx context.Context, key string, fn func(context.Context, *Lease) error, opts ...LockOption) (err error) {
 	l, err := r.Lock(ctx, key, opts...)
 	if err != nil {
@@ -85,7 +88,8 @@ func (r *Registry) WithLock(ctx context.Context, key string, fn func(context.Con
 	return fn(held, l)
 }
 
-// Unlock releases a live lease by its token, whoever holds the handle, on any node that has heard of it. [ErrLeaseLost] when the token is not that of the live lease on key.
+// Unlock releases a live lease by its token, whoever holds the handle, on any node that has heard of it.
+// [ErrLeaseLost] when the token is not that of the live lease on key.
 func (r *Registry) Unlock(ctx context.Context, key string, t Token) error {
 	err := r.checkWrite(ctx, key)
 	if err == nil {
@@ -196,7 +200,8 @@ func (r *Registry) checkToken(at replica.Instant, key string, t Token) error {
 	return detailf(ErrLeaseLost, "no live lease on the key is known here, so token %s holds nothing", t)
 }
 
-// fence returns the token that a write is to carry, after a check that it is good for the key; zero without a lease. The registry is locked.
+// fence returns the token that a write is to carry, after a check that it is good for the key; zero without
+// a lease. The registry is locked.
 func (r *Registry) fence(at replica.Instant, key string, o *writeOptions) (lwwmap.Token, error) {
 	switch {
 	case o.lease != nil:

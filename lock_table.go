@@ -10,7 +10,8 @@ import (
 	"github.com/minikv/minikv/replica"
 )
 
-// lockTable is what a registry knows of leases beyond their records: the handles of this node, who waits, and who watches. Guarded by the registry's lock.
+// lockTable is what a registry knows of leases beyond their records: the handles of this node, who waits,
+// and who watches. Guarded by the registry's lock.
 type lockTable struct {
 	held    map[string]*Lease
 	queues  map[string]*lockQueue
@@ -45,8 +46,9 @@ func (t *lockTable) note(r *Registry, c replica.Change) {
 	}
 }
 
-// overlapOf tells of two claims of different owners that were live at once, nil if they were not. A claim counts as live from its stamp until it was
-// released or, if it was not renewed, its TTL after the last renewal.
+// overlapOf tells of two claims of different owners that were live at once, nil if they were not. A claim
+// counts as live from its stamp until it was released or, if it was not renewed, its TTL after the last
+// renewal.
 func (r *Registry) overlapOf(key string, winner, loser lwwmap.Record) *LockEvent {
 	if loser.IsZero() {
 		return nil
@@ -95,7 +97,8 @@ func (o *overlaps) isNew(e *LockEvent) bool {
 	return true
 }
 
-// lockQueue holds who waits for a key on this node, in the order of their coming. Only the first one tries to claim.
+// lockQueue holds who waits for a key on this node, in the order of their coming. Only the first one tries
+// to claim.
 type lockQueue struct {
 	key     string
 	waiters []*lockWaiter

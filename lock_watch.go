@@ -48,9 +48,9 @@ type LockEvent struct {
 	Overlap time.Duration // of LockOverlap: for how long both were live, from the later claim on, by the owners' clocks
 }
 
-// WatchLocks yields [LockHeld] for each live lease on keys that begin with prefix, then every later change, until ctx ends; then its error,
-// once. Changes of one key may be merged while the consumer is busy: its last state is always delivered, and every overlap up to 1,024 that
-// wait.
+// WatchLocks yields [LockHeld] for each live lease on keys that begin with prefix, then every later change,
+// until ctx ends; then its error, once. Changes of one key may be merged while the consumer is busy: its
+// last state is always delivered, and every overlap up to 1,024 that wait.
 func (r *Registry) WatchLocks(ctx context.Context, prefix string) iter.Seq2[LockEvent, error] {
 	return func(yield func(LockEvent, error) bool) {
 		w, err := r.startLockWatch(ctx, prefix)
@@ -72,7 +72,8 @@ func (r *Registry) WatchLocks(ctx context.Context, prefix string) iter.Seq2[Lock
 	}
 }
 
-// lockWatch is one loop over WatchLocks. It notes which keys have changed and, for each, compares what is held with what it told last.
+// lockWatch is one loop over WatchLocks. It notes which keys have changed and, for each, compares what is
+// held with what it told last.
 type lockWatch struct {
 	r      *Registry
 	prefix string
@@ -250,7 +251,8 @@ const (
 	lockReleased
 )
 
-// lockState returns what is known of the lease on a key. Until is by the machine's clock, not Config.Clock: timers are set by it.
+// lockState returns what is known of the lease on a key. Until is by the machine's clock, not Config.Clock:
+// timers are set by it.
 func (r *Registry) lockState(key string) (LockInfo, lockState) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -7,7 +7,8 @@ import (
 	"github.com/minikv/minikv/lwwmap"
 )
 
-// Metrics are figures of a registry, or of a node: then the sums over its open registries. Counters count from when the registry was opened.
+// Metrics are figures of a registry, or of a node: then the sums over its open registries. Counters count
+// from when the registry was opened.
 type Metrics struct {
 	Keys, Tombstones, Leases int64 // held now; expired keys count until their space is reclaimed, leases also when they are over
 	Bytes                    int64 // of keys, values and their headers, without indexes

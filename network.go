@@ -14,7 +14,8 @@ import (
 const (
 	// syncProtocol is the stream protocol of an exchange of one registry.
 	syncProtocol = "/minikv/sync/1"
-	// streamsPerPeer bounds the exchanges that one peer may have under way with this node, over all registries.
+	// streamsPerPeer bounds the exchanges that one peer may have under way with this node, over all
+	// registries.
 	streamsPerPeer = 64
 	// streamIdle is how long a peer may stall in an exchange.
 	streamIdle = 20 * time.Second

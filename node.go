@@ -13,8 +13,8 @@ import (
 	"github.com/minikv/minikv/replica"
 )
 
-// Node is one member of the mesh: an identity, its registries, and its connections. Use [Open]; the zero value is not usable.
-// Safe for concurrent use.
+// Node is one member of the mesh: an identity, its registries, and its connections. Use [Open]; the zero
+// value is not usable. Safe for concurrent use.
 type Node struct {
 	cfg   Config
 	id    PeerID
@@ -30,8 +30,9 @@ type Node struct {
 	closeErr   error
 }
 
-// Open starts a node. dir has to be "" in this version, which keeps everything in memory; anything else is [ErrNotDurable]. Open
-// listens but never waits for a peer. ctx bounds Open alone, not the life of the node: that ends with [Node.Close].
+// Open starts a node. dir has to be "" in this version, which keeps everything in memory; anything else is
+// [ErrNotDurable]. Open listens but never waits for a peer. ctx bounds Open alone, not the life of the
+// node: that ends with [Node.Close].
 func Open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	n, err := open(ctx, dir, cfg)
 	if err != nil {
@@ -69,8 +70,10 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// Close ends the node: it stops every watch and lease with [ErrClosed], cuts the connections, and returns when all its goroutines have
-// ended. Leases that were not unlocked lapse on the other nodes when their time is over. What peers have not got yet is lost with a node in memory. Calling it again returns the same.
+// Close ends the node: it stops every watch and lease with [ErrClosed], cuts the connections, and returns
+// when all its goroutines have ended. Leases that were not unlocked lapse on the other nodes when their
+// time is over. What peers have not got yet is lost with a node in memory. Calling it again returns the
+// same.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		n.mu.Lock()
@@ -102,7 +105,8 @@ func (n *Node) ID() PeerID { return n.id }
 // Name is Config.NodeName.
 func (n *Node) Name() string { return n.cfg.NodeName }
 
-// Addrs holds the multiaddrs under which others can dial the node, each ending in /p2p/<ID>. Empty when it does not listen.
+// Addrs holds the multiaddrs under which others can dial the node, each ending in /p2p/<ID>. Empty when it
+// does not listen.
 func (n *Node) Addrs() []string {
 	if len(n.cfg.Listen) == 0 {
 		return nil
@@ -110,9 +114,10 @@ func (n *Node) Addrs() []string {
 	return n.host.Addrs()
 }
 
-// Registry opens the registry of that name, or creates it: a registry exists wherever a node opens it. The name has 1 to 255 bytes
-// of printable UTF-8. Opening one again returns the same *Registry; options given then have to be those of the first time,
-// else [ErrInvalid]. Without [Public] the first time is [ErrPrivate] in this version. It does not wait for peers, see [Node.WaitSynced].
+// Registry opens the registry of that name, or creates it: a registry exists wherever a node opens it. The
+// name has 1 to 255 bytes of printable UTF-8. Opening one again returns the same *Registry; options given
+// then have to be those of the first time, else [ErrInvalid]. Without [Public] the first time is
+// [ErrPrivate] in this version. It does not wait for peers, see [Node.WaitSynced].
 func (n *Node) Registry(ctx context.Context, name string, opts ...RegistryOption) (*Registry, error) {
 	r, err := n.registry(ctx, name, opts)
 	if err != nil {
@@ -190,8 +195,9 @@ func (n *Node) open(ctx context.Context) ([]*Registry, error) {
 	return open, nil
 }
 
-// DropRegistry closes the registry on this node and forgets its entries here; its watches and leases end with [ErrClosed]. Peers
-// keep theirs, and opening it again gets it back from them. [ErrNotFound] when it is not open.
+// DropRegistry closes the registry on this node and forgets its entries here; its watches and leases end
+// with [ErrClosed]. Peers keep theirs, and opening it again gets it back from them. [ErrNotFound] when it
+// is not open.
 func (n *Node) DropRegistry(ctx context.Context, name string) error {
 	err := checkContext(ctx)
 	if err == nil {

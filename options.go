@@ -6,9 +6,11 @@ import "time"
 type (
 	// RegistryOption is for [Node.Registry] and [Declare]: [Public], [ReadOnly], [DefaultTTL].
 	RegistryOption interface{ applyRegistry(*registryOptions) error }
-	// PutOption is for [Registry.Put], [Batch.Put] and the like: [TTL], [KeepTTL], [Persist], [Under], [UnderToken], [Locked].
+	// PutOption is for [Registry.Put], [Batch.Put] and the like: [TTL], [KeepTTL], [Persist], [Under],
+	// [UnderToken], [Locked].
 	PutOption interface{ applyPut(*putOptions) error }
-	// WriteOption is for [Registry.Delete], [Registry.Expire] and [Registry.Persist], and also a [PutOption]: [Under], [UnderToken].
+	// WriteOption is for [Registry.Delete], [Registry.Expire] and [Registry.Persist], and also a
+	// [PutOption]: [Under], [UnderToken].
 	WriteOption interface {
 		PutOption
 		applyWrite(*writeOptions) error
@@ -51,7 +53,8 @@ func (o registryOptions) check() error {
 	return nil
 }
 
-// contradicts says whether opening an open registry with these options asks for something else. What is not given is not asked for.
+// contradicts says whether opening an open registry with these options asks for something else. What is not
+// given is not asked for.
 func (o registryOptions) contradicts(open registryOptions) bool {
 	return o.readOnly && !open.readOnly || o.defaultTTL != 0 && o.defaultTTL != open.defaultTTL
 }
@@ -149,8 +152,9 @@ const (
 	MaxLeaseTTL     = 24 * time.Hour
 )
 
-// TTL makes an entry expire that long after the write (as an option of a put; more than zero, at most 100 years, rounded up to whole milliseconds),
-// or sets how long a lease lasts between renewals (as an option of a lock; default 15 s, at least 100 ms, at most 24 hours).
+// TTL makes an entry expire that long after the write (as an option of a put; more than zero, at most 100
+// years, rounded up to whole milliseconds), or sets how long a lease lasts between renewals (as an option
+// of a lock; default 15 s, at least 100 ms, at most 24 hours).
 type TTL time.Duration
 
 func (t TTL) applyPut(o *putOptions) error {
@@ -176,8 +180,8 @@ func checkTTL(d time.Duration) error {
 	return nil
 }
 
-// DefaultTTL makes entries of the registry that are put by this node without [TTL], [KeepTTL] or [Persist] expire after d. It is a setting of this
-// node, not of the registry: other nodes may have another.
+// DefaultTTL makes entries of the registry that are put by this node without [TTL], [KeepTTL] or [Persist]
+// expire after d. It is a setting of this node, not of the registry: other nodes may have another.
 func DefaultTTL(d time.Duration) RegistryOption { return defaultTTL(d) }
 
 type defaultTTL time.Duration
@@ -187,14 +191,16 @@ func (d defaultTTL) applyRegistry(o *registryOptions) error {
 	return checkTTL(o.defaultTTL)
 }
 
-// Public opens a registry without a secret: whoever reaches a node of it and knows its name shares it, reading and writing.
+// Public opens a registry without a secret: whoever reaches a node of it and knows its name shares it,
+// reading and writing.
 func Public() RegistryOption { return public{} }
 
 type public struct{}
 
 func (public) applyRegistry(o *registryOptions) error { o.public = true; return nil }
 
-// ReadOnly makes this node follow the registry without writing to it: writes and locks return [ErrReadOnly]. Peers do not enforce it.
+// ReadOnly makes this node follow the registry without writing to it: writes and locks return
+// [ErrReadOnly]. Peers do not enforce it.
 func ReadOnly() RegistryOption { return readOnly{} }
 
 type readOnly struct{}
@@ -215,7 +221,8 @@ type persist struct{}
 
 func (persist) applyPut(o *putOptions) error { o.persist = true; return nil }
 
-// Under makes the write one of the lease's holder. The lease must be for the same key, else [ErrInvalid], and still held, else [ErrLeaseLost].
+// Under makes the write one of the lease's holder. The lease must be for the same key, else [ErrInvalid],
+// and still held, else [ErrLeaseLost].
 func Under(l *Lease) WriteOption { return under{l} }
 
 type under struct{ l *Lease }
@@ -244,8 +251,9 @@ func (t underToken) applyWrite(o *writeOptions) error {
 	return nil
 }
 
-// Locked makes a put take the lease on the key in the same step, like [Registry.TryLock], and stores it in into. The put fails
-// with a [*LockedError] when the key is held. opts are those of the lease; a TTL beside Locked is that of the entry. Not in a batch.
+// Locked makes a put take the lease on the key in the same step, like [Registry.TryLock], and stores it in
+// into. The put fails with a [*LockedError] when the key is held. opts are those of the lease; a TTL beside
+// Locked is that of the entry. Not in a batch.
 func Locked(into **Lease, opts ...LockOption) PutOption { return &lockedOption{into, opts} }
 
 type lockedOption struct {
@@ -268,32 +276,37 @@ type updatesOnly struct{}
 
 func (updatesOnly) applyWatch(o *watchOptions) error { o.updatesOnly = true; return nil }
 
-// After makes a watch leave out what another watch with the same prefix had delivered when its [Event.Position] was taken, on this
-// or another node. Deletes made since then are told as long as their tombstone is held, see [Config].TombstoneRetention. Not told are keys
-// that went without one in between: by expiry, or because a peer knew of a delete that nobody remembers singly any more. A consumer
-// that keeps a copy checks at [EventSynced] with [Registry.Has] those of its keys that can go so, or begins without After.
+// After makes a watch leave out what another watch with the same prefix had delivered when its
+// [Event.Position] was taken, on this or another node. Deletes made since then are told as long as their
+// tombstone is held, see [Config].TombstoneRetention. Not told are keys that went without one in between:
+// by expiry, or because a peer knew of a delete that nobody remembers singly any more. A consumer that
+// keeps a copy checks at [EventSynced] with [Registry.Has] those of its keys that can go so, or begins
+// without After.
 func After(p Position) WatchOption { return after{p} }
 
 type after struct{ p Position }
 
 func (a after) applyWatch(o *watchOptions) error { o.after = a.p; return nil }
 
-// NoRenew takes a lease for one TTL: it is not renewed by itself, and lost after it unless extended. For a lease that outlives its handle, such as a lock taken by a script.
+// NoRenew takes a lease for one TTL: it is not renewed by itself, and lost after it unless extended. For a
+// lease that outlives its handle, such as a lock taken by a script.
 func NoRenew() LockOption { return noRenew{} }
 
 type noRenew struct{}
 
 func (noRenew) applyLock(o *lockOptions) error { o.noRenew = true; return nil }
 
-// StopWhenIsolated gives the lease up when for a whole TTL no peer of the registry was there to take a renewal. Without it a holder
-// that is cut off keeps its lease, and may find after the partition that another claim has won.
+// StopWhenIsolated gives the lease up when for a whole TTL no peer of the registry was there to take a
+// renewal. Without it a holder that is cut off keeps its lease, and may find after the partition that
+// another claim has won.
 func StopWhenIsolated() LockOption { return stopWhenIsolated{} }
 
 type stopWhenIsolated struct{}
 
 func (stopWhenIsolated) applyLock(o *lockOptions) error { o.stopWhenIsolated = true; return nil }
 
-// Meta is up to 1,024 bytes that others find in [LockInfo], such as who holds the lease and why. They are copied.
+// Meta is up to 1,024 bytes that others find in [LockInfo], such as who holds the lease and why. They are
+// copied.
 func Meta(b []byte) LockOption { return meta(b) }
 
 type meta []byte

@@ -29,7 +29,8 @@ type PeerInfo struct {
 	Refused    uint64        // entries and messages of it that were refused
 }
 
-// SyncStats is what one exchange, or all exchanges with a peer in one call, did. Entries are counted on this node's side.
+// SyncStats is what one exchange, or all exchanges with a peer in one call, did. Entries are counted on
+// this node's side.
 type SyncStats struct {
 	Sent, Received, Refused int // entries
 	Dropped                 int // entries removed here because the peer knew that they were deleted
@@ -49,9 +50,9 @@ func (s *SyncStats) add(t SyncStats) {
 	s.Took += t.Took
 }
 
-// Connect dials a peer at a multiaddr that ends in /p2p/<peer id>, and returns its id once the connection is authenticated. Registries in
-// common exchange by themselves from then on, and a lost connection is dialled again until [Node.Disconnect]. [ErrOffline] when the
-// node has no network.
+// Connect dials a peer at a multiaddr that ends in /p2p/<peer id>, and returns its id once the connection
+// is authenticated. Registries in common exchange by themselves from then on, and a lost connection is
+// dialled again until [Node.Disconnect]. [ErrOffline] when the node has no network.
 func (n *Node) Connect(ctx context.Context, addr string) (PeerID, error) {
 	id, err := n.dial(ctx, addr)
 	if err != nil {
@@ -84,8 +85,8 @@ func (n *Node) checkOnline(ctx context.Context) error {
 	return nil
 }
 
-// Disconnect cuts the connection to a peer and does not dial it again, even if it is one of [Config].Bootstrap; the peer may dial
-// this node. [ErrNoPeer] when it is not connected.
+// Disconnect cuts the connection to a peer and does not dial it again, even if it is one of
+// [Config].Bootstrap; the peer may dial this node. [ErrNoPeer] when it is not connected.
 func (n *Node) Disconnect(ctx context.Context, p PeerID) error {
 	if err := n.disconnect(ctx, p); err != nil {
 		return &Error{Op: "disconnect", Peer: p, Err: err}
@@ -110,7 +111,8 @@ func (n *Node) disconnect(ctx context.Context, p PeerID) error {
 	return nil
 }
 
-// Peers returns the peers that are connected, and those that shared a registry since it was opened, by ascending ID.
+// Peers returns the peers that are connected, and those that shared a registry since it was opened, by
+// ascending ID.
 func (n *Node) Peers() []PeerInfo {
 	open, err := n.open(context.Background())
 	if err != nil || n.host == nil {
@@ -159,9 +161,9 @@ func (r *Registry) describePeers(byID map[PeerID]*PeerInfo) {
 	}
 }
 
-// SyncPeer exchanges every registry in common with a connected peer now, and returns when both have been verified equal as of that
-// exchange. Nodes do this by themselves; use it to know that it has happened. [ErrNoPeer] when the peer is not connected or shares no registry,
-// [ErrSync] when an exchange failed.
+// SyncPeer exchanges every registry in common with a connected peer now, and returns when both have been
+// verified equal as of that exchange. Nodes do this by themselves; use it to know that it has happened.
+// [ErrNoPeer] when the peer is not connected or shares no registry, [ErrSync] when an exchange failed.
 func (n *Node) SyncPeer(ctx context.Context, p PeerID) (SyncStats, error) {
 	stats, in, err := n.syncPeer(ctx, p)
 	if err != nil {
@@ -228,7 +230,8 @@ func (r *Registry) checkSync(ctx context.Context, p PeerID) error {
 	return checkPeer(p)
 }
 
-// isSharedBy says whether a peer has joined the registry, or has already exchanged it: it may have heard of this node before this node heard of it.
+// isSharedBy says whether a peer has joined the registry, or has already exchanged it: it may have heard of
+// this node before this node heard of it.
 func (r *Registry) isSharedBy(p PeerID) bool {
 	r.mu.RLock()
 	record := r.peers[p]
@@ -237,7 +240,8 @@ func (r *Registry) isSharedBy(p PeerID) bool {
 	return synced || slices.Contains(r.link.topic.Peers(), string(p))
 }
 
-// syncTries is how often SyncPeer repeats an exchange that ended unequal without an error, as two at once may.
+// syncTries is how often SyncPeer repeats an exchange that ended unequal without an error, as two at once
+// may.
 const syncTries = 3
 
 func (r *Registry) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, err error) {
@@ -265,8 +269,8 @@ func (r *Registry) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, err e
 	return sum, fmt.Errorf("%w: %w", ErrSync, err)
 }
 
-// WaitSynced waits until every registry open at the time of the call has completed a verified exchange, since it was opened, with
-// at least that many peers.
+// WaitSynced waits until every registry open at the time of the call has completed a verified exchange,
+// since it was opened, with at least that many peers.
 func (n *Node) WaitSynced(ctx context.Context, peers int) error {
 	err := n.checkOnline(ctx)
 	var open []*Registry
@@ -377,7 +381,8 @@ func (r *Registry) noteSkew(id PeerID, clock hlc.Timestamp, at replica.Instant) 
 // warnEvery is the least time between two warnings of one kind.
 const warnEvery = 10 * time.Minute
 
-// peersBehind counts the peers whose clock is so far behind this node's that what it writes is about to be refused. The registry is locked.
+// peersBehind counts the peers whose clock is so far behind this node's that what it writes is about to be
+// refused. The registry is locked.
 func (r *Registry) peersBehind() (n int) {
 	for _, p := range r.peers {
 		if p.skew < -r.node.cfg.MaxClockSkew/2 {

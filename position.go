@@ -9,7 +9,8 @@ import (
 	"github.com/minikv/minikv/crdt"
 )
 
-// Position is a place in the changes of a registry under one prefix. Compare it for equality only. Zero: the beginning.
+// Position is a place in the changes of a registry under one prefix. Compare it for equality only. Zero:
+// the beginning.
 type Position struct{ enc string }
 
 // IsZero reports whether p is the beginning.
@@ -42,9 +43,10 @@ func ParsePosition(s string) (Position, error) {
 	return Position{string(b)}, nil
 }
 
-// The form of a position: a version byte, eight bytes that stand for registry and prefix, and the context of what has been delivered: for each
-// actor, ascending, its eight bytes, the number of its ranges, and for each range the distances from the end of the one
-// before to its low and on to its high end. Numbers are unsigned varints.
+// The form of a position: a version byte, eight bytes that stand for registry and prefix, and the context
+// of what has been delivered: for each actor, ascending, its eight bytes, the number of its ranges, and for
+// each range the distances from the end of the one before to its low and on to its high end. Numbers are
+// unsigned varints.
 const (
 	positionVersion = 1
 	positionTagLen  = 8

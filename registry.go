@@ -13,12 +13,13 @@ import (
 	"github.com/minikv/minikv/replica"
 )
 
-// Registry is a named map, held in full by every node that opens it; like a bucket. Use [Node.Registry]. Safe for concurrent use.
+// Registry is a named map, held in full by every node that opens it; like a bucket. Use [Node.Registry].
+// Safe for concurrent use.
 //
-// Keys are any bytes, 1 to 1,024 of them, ordered bytewise. Operations return [ErrKeyInvalid] for others, [ErrClosed] after Close,
-// and the context's error if it has ended before they begin; writes also [ErrReadOnly] where the registry was opened so, and
-// [ErrLocked] while someone else holds a lease on the key. No operation but Lock, Watch and those on peers waits for anything
-// but memory.
+// Keys are any bytes, 1 to 1,024 of them, ordered bytewise. Operations return [ErrKeyInvalid] for others,
+// [ErrClosed] after Close, and the context's error if it has ended before they begin; writes also
+// [ErrReadOnly] where the registry was opened so, and [ErrLocked] while someone else holds a lease on the
+// key. No operation but Lock, Watch and those on peers waits for anything but memory.
 type Registry struct {
 	name string
 	node *Node
@@ -59,7 +60,8 @@ func (r *Registry) Name() string { return r.name }
 // Node is the node it was opened on.
 func (r *Registry) Node() *Node { return r.node }
 
-// Get returns the entry of a key. [ErrNotFound] when it is absent, deleted or expired. The entry is the caller's, Value included.
+// Get returns the entry of a key. [ErrNotFound] when it is absent, deleted or expired. The entry is the
+// caller's, Value included.
 func (r *Registry) Get(ctx context.Context, key string) (Entry, error) {
 	rec, err := r.checkRead(ctx, key)
 	if err != nil {
@@ -90,8 +92,8 @@ func (r *Registry) Has(ctx context.Context, key string) (bool, error) {
 	return err == nil, r.wrap("has", key, err)
 }
 
-// TTL returns how long the key still has, rounded up to whole milliseconds; ok is false when it has no expiry. [ErrNotFound] when
-// absent.
+// TTL returns how long the key still has, rounded up to whole milliseconds; ok is false when it has no
+// expiry. [ErrNotFound] when absent.
 func (r *Registry) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool, err error) {
 	rec, err := r.checkRead(ctx, key)
 	if err != nil {
@@ -134,8 +136,9 @@ func (r *Registry) Len(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// Root is the digest of the registry's content: what it holds now, leases included, tombstones left out. Equal on two nodes when their
-// maps are equal and, up to the chance of a 128-bit hash, only then. Zero for an empty or closed registry.
+// Root is the digest of the registry's content: what it holds now, leases included, tombstones left out.
+// Equal on two nodes when their maps are equal and, up to the chance of a 128-bit hash, only then. Zero for
+// an empty or closed registry.
 func (r *Registry) Root() Digest {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -160,7 +163,8 @@ func (r *Registry) checkKey(key string) error {
 	return nil
 }
 
-// present returns the record of a key that is there, or ErrNotFound. The registry is locked, for reading at least.
+// present returns the record of a key that is there, or ErrNotFound. The registry is locked, for reading at
+// least.
 func (r *Registry) present(key string) (lwwmap.Record, error) {
 	if r.err != nil {
 		return lwwmap.Record{}, r.err

@@ -6,9 +6,10 @@ import (
 	"github.com/minikv/minikv/hlc"
 )
 
-// Revision is the hybrid logical clock reading of a write. A write has a higher revision than everything its node had seen. Two nodes that had not
-// seen each other's write may issue equal revisions; then the writer decides. Of two writes to one key the one with the higher
-// revision wins, except under leases, where the fencing [Token] comes first. The zero value is below every write.
+// Revision is the hybrid logical clock reading of a write. A write has a higher revision than everything
+// its node had seen. Two nodes that had not seen each other's write may issue equal revisions; then the
+// writer decides. Of two writes to one key the one with the higher revision wins, except under leases,
+// where the fencing [Token] comes first. The zero value is below every write.
 type Revision struct{ stamp hlc.Timestamp }
 
 // Compare returns -1, 0 or 1 as r is below, equal to or above s.
@@ -17,7 +18,8 @@ func (r Revision) Compare(s Revision) int { return r.stamp.Compare(s.stamp) }
 // IsZero reports whether r is the zero revision.
 func (r Revision) IsZero() bool { return r.stamp.IsZero() }
 
-// Time is the physical part, in whole milliseconds: when the writer wrote, by its clock or that of a peer that is ahead of it.
+// Time is the physical part, in whole milliseconds: when the writer wrote, by its clock or that of a peer
+// that is ahead of it.
 func (r Revision) Time() time.Time { return r.stamp.Time() }
 
 // String has 16 lower-case hex digits and sorts like the revisions.

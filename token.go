@@ -5,8 +5,9 @@ import (
 	"encoding/hex"
 )
 
-// Token is the fencing token of a lease: its order, as bytes and as text, is the order in which claims win. A resource that remembers the highest
-// token it saw and refuses lower ones is safe from holders that do not know yet that they lost. Never zero for a lease.
+// Token is the fencing token of a lease: its order, as bytes and as text, is the order in which claims win.
+// A resource that remembers the highest token it saw and refuses lower ones is safe from holders that do
+// not know yet that they lost. Never zero for a lease.
 type Token [24]byte
 
 // Compare returns -1, 0 or 1 as t is below, equal to or above u.
@@ -15,7 +16,8 @@ func (t Token) Compare(u Token) int { return bytes.Compare(t[:], u[:]) }
 // IsZero reports whether t is the zero token, which no lease has.
 func (t Token) IsZero() bool { return t == Token{} }
 
-// claim is what all tokens of one claim have in common: all but the epoch, which grows with renewals on later days.
+// claim is what all tokens of one claim have in common: all but the epoch, which grows with renewals on
+// later days.
 func (t Token) claim() [16]byte { return [16]byte(t[8:]) }
 
 // String has 48 lower-case hex digits and sorts like the tokens.

@@ -6,7 +6,8 @@ import (
 	"iter"
 )
 
-// Typed views a [Registry] as a map of T. Several views of one registry may exist. Use [NewTyped] or [Declare]. Safe for concurrent use.
+// Typed views a [Registry] as a map of T. Several views of one registry may exist. Use [NewTyped] or
+// [Declare]. Safe for concurrent use.
 type Typed[T any] struct {
 	r *Registry
 	c Codec[T]
@@ -65,8 +66,8 @@ func (t *Typed[T]) Delete(ctx context.Context, key string, opts ...WriteOption) 
 	return t.r.Delete(ctx, key, opts...)
 }
 
-// Prefix walks the entries whose keys begin with prefix, see [Registry.All]. Where bytes are no T the error is [ErrCodec], with the
-// raw entry beside it, and the walk goes on if the loop does.
+// Prefix walks the entries whose keys begin with prefix, see [Registry.All]. Where bytes are no T the error
+// is [ErrCodec], with the raw entry beside it, and the walk goes on if the loop does.
 func (t *Typed[T]) Prefix(ctx context.Context, prefix string) iter.Seq2[TypedEntry[T], error] {
 	return func(yield func(TypedEntry[T], error) bool) {
 		for e, err := range t.r.Prefix(ctx, prefix) {

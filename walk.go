@@ -8,8 +8,9 @@ import (
 	"github.com/minikv/minikv/lwwmap"
 )
 
-// All walks all entries by ascending key as they were at one moment, the start of the walk; Lock is as of when the entry is reached. Writers do not wait for it, and the
-// body may write. An error, once, ends the walk: [ErrClosed] or the context's.
+// All walks all entries by ascending key as they were at one moment, the start of the walk; Lock is as of
+// when the entry is reached. Writers do not wait for it, and the body may write. An error, once, ends the
+// walk: [ErrClosed] or the context's.
 func (r *Registry) All(ctx context.Context) iter.Seq2[Entry, error] {
 	return r.entries(ctx, "all", bounds{})
 }
@@ -48,11 +49,12 @@ func (r *Registry) entries(ctx context.Context, op string, b bounds) iter.Seq2[E
 // bounds is where a walk goes.
 type bounds struct{ from, to, prefix string }
 
-// shortWalk is how many records a walk looks at under the lock, in the hope of having seen all; a longer one takes a snapshot, which
-// makes later writes copy the tree nodes that they touch.
+// shortWalk is how many records a walk looks at under the lock, in the hope of having seen all; a longer
+// one takes a snapshot, which makes later writes copy the tree nodes that they touch.
 const shortWalk = 512
 
-// walk calls fn for each present record, without a lock, until it returns false. An error is returned only while fn would go on.
+// walk calls fn for each present record, without a lock, until it returns false. An error is returned only
+// while fn would go on.
 func (r *Registry) walk(ctx context.Context, b bounds, fn func(lwwmap.Record) bool) error {
 	if err := checkContext(ctx); err != nil {
 		return err
@@ -75,7 +77,8 @@ func (r *Registry) walk(ctx context.Context, b bounds, fn func(lwwmap.Record) bo
 	return nil
 }
 
-// gather returns the present records within bounds; whole is false, and the records of no use, where they are many.
+// gather returns the present records within bounds; whole is false, and the records of no use, where they
+// are many.
 func (r *Registry) gather(b bounds) (records []lwwmap.Record, whole bool, err error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -46,10 +46,11 @@ type mark struct {
 	n uint64
 }
 
-// Position is where the watch stands with this event: give it to [After] to go on from there, later or on another node. It
-// covers what has been delivered, this event included, so what a consumer did not come to handle before a crash is delivered
-// again: at least once. Call it before the next event is taken; afterwards it returns the zero Position, which goes on from the
-// beginning. Before [EventSynced] it is the position at which the watch began. It takes some microseconds and 20 bytes for each opening of the
+// Position is where the watch stands with this event: give it to [After] to go on from there, later or on
+// another node. It covers what has been delivered, this event included, so what a consumer did not come to
+// handle before a crash is delivered again: at least once. Call it before the next event is taken;
+// afterwards it returns the zero Position, which goes on from the beginning. Before [EventSynced] it is the
+// position at which the watch began. It takes some microseconds and 20 bytes for each opening of the
 // registry on any node that wrote since.
 func (e Event) Position() Position {
 	if e.at.w == nil {
@@ -58,10 +59,11 @@ func (e Event) Position() Position {
 	return e.at.w.position(e.at.n)
 }
 
-// Watch yields the present entries whose keys begin with prefix by ascending key, one [EventSynced], then every later change,
-// until ctx ends; then its error, once. Changes of one key come in order and may be merged while the consumer is busy; its last state is
-// always delivered. An entry that expires is told once, at its time. A slow consumer costs memory for each distinct key
-// that waits, never a writer's time. Stop by leaving the loop. Every loop over the result is a watch of its own.
+// Watch yields the present entries whose keys begin with prefix by ascending key, one [EventSynced], then
+// every later change, until ctx ends; then its error, once. Changes of one key come in order and may be
+// merged while the consumer is busy; its last state is always delivered. An entry that expires is told
+// once, at its time. A slow consumer costs memory for each distinct key that waits, never a writer's time.
+// Stop by leaving the loop. Every loop over the result is a watch of its own.
 func (r *Registry) Watch(ctx context.Context, prefix string, opts ...WatchOption) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w, err := r.startWatch(ctx, prefix, opts)

@@ -14,8 +14,9 @@ import (
 	"github.com/minikv/minikv"
 )
 
-// The promises of a watch, after the nine that etcd checks of its own: only keys under the prefix; changes of a key in order; no change told twice
-// by one watch; the last state of each key delivered; one synced event, after all that was present; a resumed watch misses nothing; a slow consumer holds up nobody.
+// The promises of a watch, after the nine that etcd checks of its own: only keys under the prefix; changes
+// of a key in order; no change told twice by one watch; the last state of each key delivered; one synced
+// event, after all that was present; a resumed watch misses nothing; a slow consumer holds up nobody.
 func TestWatchCampaign(t *testing.T) {
 	tally := map[string]int{}
 	for i := range 10 {
@@ -173,8 +174,8 @@ func (c *watchChecker) learn(t *rapid.T, ev minikv.Event) {
 	}
 }
 
-// forgetExpired does what the documentation of After asks of a consumer: what expired between two watches is not told. Only keys that were ever given a TTL are looked at, so that a lost delete
-// would still show.
+// forgetExpired does what the documentation of After asks of a consumer: what expired between two watches
+// is not told. Only keys that were ever given a TTL are looked at, so that a lost delete would still show.
 func (c *watchChecker) forgetExpired(t *rapid.T) {
 	for key := range c.view {
 		if !c.mortal[key] {

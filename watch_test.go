@@ -295,7 +295,8 @@ func TestResumeOnAnotherNode(t *testing.T) {
 	require.Equal(t, b.Node().ID(), ev.Entry.Writer)
 }
 
-// A delete of a key that this node never had is told to a consumer that had it from another one, and to no other.
+// A delete of a key that this node never had is told to a consumer that had it from another one, and to no
+// other.
 func TestDeleteOfAnUnknownKey(t *testing.T) {
 	regs := mesh(t, 2)
 	a, b := regs[0], regs[1]

@@ -10,9 +10,10 @@ import (
 	"github.com/minikv/minikv/replica"
 )
 
-// watch is one loop over [Registry.Watch]. First it walks the registry in pages; the key up to which it has come divides the changes: those behind
-// are noted, those ahead the walk will meet. Then it delivers what has been noted, oldest first, each key at most once.
-// So it holds no snapshot, and its memory is bounded by the number of distinct keys that wait.
+// watch is one loop over [Registry.Watch]. First it walks the registry in pages; the key up to which it has
+// come divides the changes: those behind are noted, those ahead the walk will meet. Then it delivers what
+// has been noted, oldest first, each key at most once. So it holds no snapshot, and its memory is bounded
+// by the number of distinct keys that wait.
 type watch struct {
 	r       *Registry
 	prefix  string
@@ -92,7 +93,8 @@ func (w *watch) next(ctx context.Context) (Event, error) {
 	}
 }
 
-// isNews says whether a change is to be told. An entry that has expired is not: that follows when its space is reclaimed, which is at once.
+// isNews says whether a change is to be told. An entry that has expired is not: that follows when its space
+// is reclaimed, which is at once.
 func (w *watch) isNews(p *pendingChange) bool {
 	return p.fate != skipped && !(p.fate == held && w.r.isExpired(p.rec))
 }
@@ -253,8 +255,9 @@ func (w *watch) event(p *pendingChange) Event {
 	return ev
 }
 
-// position is where the watch stands if its latest event is the n-th: all that the registry has seen, without what still waits. It is taken
-// under the registry's lock, so that nothing is on its way from one to the other.
+// position is where the watch stands if its latest event is the n-th: all that the registry has seen,
+// without what still waits. It is taken under the registry's lock, so that nothing is on its way from one
+// to the other.
 func (w *watch) position(n uint64) Position {
 	w.r.mu.RLock()
 	defer w.r.mu.RUnlock()

@@ -8,9 +8,9 @@ import (
 	"github.com/minikv/minikv/replica"
 )
 
-// Put stores value under key, over whatever is there, and returns the write's revision. The value is copied; nil is stored as
-// empty. An earlier expiry is gone unless [KeepTTL]: without it, [TTL] or [Persist] the registry's [DefaultTTL] applies. [ErrTooLarge] when
-// the value is over Config.MaxValueLen.
+// Put stores value under key, over whatever is there, and returns the write's revision. The value is
+// copied; nil is stored as empty. An earlier expiry is gone unless [KeepTTL]: without it, [TTL] or
+// [Persist] the registry's [DefaultTTL] applies. [ErrTooLarge] when the value is over Config.MaxValueLen.
 func (r *Registry) Put(ctx context.Context, key string, value []byte, opts ...PutOption) (Revision, error) {
 	if len(opts) > 0 {
 		return r.putWith(ctx, key, value, opts)
@@ -102,8 +102,8 @@ func (r *Registry) Delete(ctx context.Context, key string, opts ...WriteOption) 
 	})
 }
 
-// Expire makes a present key expire after ttl from now: it writes the same value again. [ErrNotFound] when absent. ttl has to be more
-// than zero, see [TTL]; use Delete to remove the key now.
+// Expire makes a present key expire after ttl from now: it writes the same value again. [ErrNotFound] when
+// absent. ttl has to be more than zero, see [TTL]; use Delete to remove the key now.
 func (r *Registry) Expire(ctx context.Context, key string, ttl time.Duration, opts ...WriteOption) error {
 	if err := checkTTL(ttl); err != nil {
 		return r.wrap("expire", key, err)
@@ -114,16 +114,16 @@ func (r *Registry) Expire(ctx context.Context, key string, ttl time.Duration, op
 	})
 }
 
-// Persist drops the expiry of a present key: it writes the same value again. [ErrNotFound] when absent; nil, and nothing written,
-// when it has no expiry.
+// Persist drops the expiry of a present key: it writes the same value again. [ErrNotFound] when absent;
+// nil, and nothing written, when it has no expiry.
 func (r *Registry) Persist(ctx context.Context, key string, opts ...WriteOption) error {
 	return r.rewrite(ctx, "persist", key, opts, func(_ replica.Instant, rec lwwmap.Record, w *replica.Write) bool {
 		return !rec.IsZero() && !rec.Expires().IsZero()
 	})
 }
 
-// rewrite writes a key again after change has set what is different; change is given the zero record for an absent key and says whether there
-// is anything to write. Only a delete takes an absent key for done.
+// rewrite writes a key again after change has set what is different; change is given the zero record for an
+// absent key and says whether there is anything to write. Only a delete takes an absent key for done.
 func (r *Registry) rewrite(ctx context.Context, op, key string, opts []WriteOption,
 	change func(at replica.Instant, rec lwwmap.Record, w *replica.Write) bool) error {
 	o, err := newWriteOptions(opts)
