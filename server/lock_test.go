@@ -19,7 +19,7 @@ func (r *rig) locked(key string) bool {
 
 func TestLockLivesUntilItsTTL(t *testing.T) {
 	r := newRig(t)
-	l, err := r.client.Lock(r.ctx, "r", "k", admin.LockParams{TTL: 300 * time.Millisecond})
+	l, err := r.client.Lock(r.ctx, "r", "k", admin.LockParams{TTL: time.Second})
 	require.NoError(t, err)
 	require.Equal(t, string(r.node.ID()), l.Owner)
 	require.Len(t, l.Token, 48)
@@ -68,10 +68,10 @@ func TestPutThatLocks(t *testing.T) {
 // TestHoldLivesAsLongAsItsClient pins both halves: renewed beyond its ttl while the client is there, released when it goes.
 func TestHoldLivesAsLongAsItsClient(t *testing.T) {
 	r := newRig(t)
-	h, err := r.client.Hold(r.ctx, "r", "k", admin.LockParams{TTL: 300 * time.Millisecond})
+	h, err := r.client.Hold(r.ctx, "r", "k", admin.LockParams{TTL: time.Second})
 	require.NoError(t, err)
 	start := time.Now()
-	for time.Since(start) < 900*time.Millisecond {
+	for time.Since(start) < 2200*time.Millisecond {
 		ev, err := h.Next()
 		require.NoError(t, err)
 		require.Equal(t, admin.HoldHeld, ev.State)

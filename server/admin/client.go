@@ -96,7 +96,7 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	case errors.As(err, &un) && ctx.Err() == nil:
 		return un
 	case errors.Is(err, context.DeadlineExceeded):
-		return Errorf(CodeTimeout, "the node at %s did not answer in time; is it stopped or overloaded?", c.addr)
+		return c.noAnswer()
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
@@ -105,6 +105,10 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 		err = ue.Err
 	}
 	return fmt.Errorf("the connection to the node at %s broke: %w", c.addr, rootCause(err))
+}
+
+func (c *Client) noAnswer() *Error {
+	return Errorf(CodeTimeout, "the node at %s did not answer in time; is it stopped or overloaded?", c.addr)
 }
 
 func decodeError(res *http.Response) error {

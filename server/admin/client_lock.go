@@ -35,15 +35,17 @@ type Held struct {
 }
 
 // Hold takes the lease on a key and keeps it until Release, the end of ctx, or its loss. The caller must go on calling Next:
-// it is how a loss is learnt.
+// it is how a loss is learnt. A node that does not answer within the wait and 30 s more is given up.
 func (c *Client) Hold(ctx context.Context, registry, key string, p LockParams) (*Held, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	slow := time.AfterFunc(p.Wait+beginWithin, func() { cancel(c.noAnswer()) })
 	body, err := c.send(ctx, http.MethodPost, "/v1/lock/hold", lockQuery(registry, key, p), nil)
+	slow.Stop()
 	if err != nil {
-		cancel()
+		cancel(nil)
 		return nil, err
 	}
-	h := &Held{registry: registry, key: key, client: c, ctx: ctx, end: cancel, body: body, lines: newLines(body)}
+	h := &Held{registry: registry, key: key, client: c, ctx: ctx, end: func() { cancel(nil) }, body: body, lines: newLines(body)}
 	ev, err := h.Next()
 	if err == nil && ev.Lock == nil {
 		err = Errorf(CodeLeaseLost, "the lease was lost at once: %s", ev.Reason)

@@ -11,10 +11,14 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // maxStreamLine bounds one line of a stream: an entry with the largest value (16 MiB), each byte escaped or in base64.
 const maxStreamLine = 128 << 20
+
+// beginWithin is what a node has to begin a stream. There is no limit to how long it may last.
+const beginWithin = 30 * time.Second
 
 // WatchParams are the options of a watch.
 type WatchParams struct {
@@ -49,9 +53,11 @@ func (c *Client) Watch(ctx context.Context, registry string, p WatchParams) iter
 func stream[T any](ctx context.Context, c *Client, path string, q url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel() // ends the request when the caller stops early
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil) // ends the request when the caller stops early
+		slow := time.AfterFunc(beginWithin, func() { cancel(c.noAnswer()) })
 		body, err := c.send(ctx, http.MethodGet, path, q, nil)
+		slow.Stop()
 		if err != nil {
 			yield(none, err)
 			return
