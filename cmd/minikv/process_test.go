@@ -167,10 +167,15 @@ func TestProcessStopped(t *testing.T) {
 	c.put("a", "edited", "before")
 	c.put("a", "deleted", "before")
 	c.put("c", "kept", "by c")
-	c.equal(3, c.names...)
+	c.put("c", "lock", "free")
+	c.equal(4, c.names...)
 
-	lock, err := c.procs["c"].client.Lock(c.ctx, "r", "lock", admin.LockParams{TTL: time.Second})
+	lock, err := c.procs["c"].client.Lock(c.ctx, "r", "lock", admin.LockParams{TTL: 2 * time.Second})
 	require.NoError(t, err)
+	require.True(t, c.until(func() bool {
+		e, err := c.procs["a"].client.Get(c.ctx, "r", "lock")
+		return err == nil && e.Lock != nil
+	}), "a claim by who has not heard of the first one would be in the same epoch")
 	require.NoError(t, c.procs["c"].cmd.Process.Signal(syscall.SIGSTOP))
 	c.bursts(200, "a", "b")
 	c.put("a", "edited", "meanwhile")
@@ -179,11 +184,11 @@ func TestProcessStopped(t *testing.T) {
 	next, err := c.procs["a"].client.Lock(c.ctx, "r", "lock", admin.LockParams{TTL: time.Minute, Wait: procWait})
 	require.NoError(t, err)
 	require.Greater(t, next.Token, lock.Token)
-	c.equal(402, "a", "b")
+	c.equal(403, "a", "b")
 
 	require.NoError(t, c.procs["c"].cmd.Process.Signal(syscall.SIGCONT))
 	require.NoError(t, c.burst("c", 200))
-	c.equal(602, c.names...)
+	c.equal(603, c.names...)
 	c.all("edited", "meanwhile")
 	c.all("deleted", "(absent)")
 	c.all("kept", "by c")
