@@ -52,11 +52,11 @@ type Clock struct {
 // NewClock returns a clock whose first stamp is above c.Ceiling.
 func NewClock(c Config) *Clock {
 	clock := &Clock{
-		maxMillis: wholeMillis(c.MaxSkew, DefaultMaxSkew),
+		maxMillis: wholeMillis(c.MaxSkew, DefaultMaxSkew) * skewUnit,
 		ahead:     c.Ahead,
 		reserve:   c.Reserve,
-		last:      c.Ceiling,
-		ceiling:   c.Ceiling,
+		last:      start(c.Ceiling),
+		ceiling:   start(c.Ceiling),
 	}
 	if clock.ahead <= 0 {
 		clock.ahead = DefaultAhead

@@ -44,18 +44,3 @@ func (m *Map) Forget(r Record) {
 	at := slot(r.Kind(), r.Key())
 	m.remove(at, m.at(at, r.Kind(), r.Key()))
 }
-
-// passed raises the horizon to a record that is held no more. What a replica
-// has forgotten about a key thus never stands above both the horizon of data
-// and, by its fence, the higher of the key's lease and the horizon of leases;
-// the lease itself may not have arrived, or be gone.
-func (m *Map) passed(r Record) {
-	o := r.Order()
-	m.horizons.Raise(r.Kind(), o)
-	if r.Kind() != Data || o.Fence.IsZero() {
-		return
-	}
-	if lease := m.Get(Lease, r.Key()); lease.IsZero() || lease.Order().Fence.Compare(o.Fence) < 0 {
-		m.horizons.Raise(Lease, Order{Fence: o.Fence.Above()})
-	}
-}

@@ -28,8 +28,7 @@ func Resolve(a, b Side) Choice {
 	if a.Holds && b.Holds && a.Held.Dot == b.Held.Dot && a.Held.Hash == b.Held.Hash {
 		return Both
 	}
-	keepA := a.Holds && !overtaken(a.Held, b)
-	keepB := b.Holds && !overtaken(b.Held, a)
+	keepA, keepB := survivors(a, b)
 	switch {
 	case keepA && keepB:
 		if a.Held.Compare(b.Held) > 0 {
@@ -42,12 +41,4 @@ func Resolve(a, b Side) Choice {
 		return Second
 	}
 	return Neither
-}
-
-// overtaken says whether x goes because the other side saw it and went on.
-func overtaken(x Item, other Side) bool {
-	if !other.Seen || (other.Holds && other.Held.Dot == x.Dot) {
-		return false
-	}
-	return (other.Holds && other.Held.Compare(x) > 0) || x.Order.Compare(other.Horizon) <= 0
 }

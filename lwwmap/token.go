@@ -25,7 +25,7 @@ type Token [TokenSize]byte
 // MakeToken builds the token of a claim.
 func MakeToken(epoch uint64, claim hlc.Timestamp, owner uint64) (t Token) {
 	binary.BigEndian.PutUint64(t[0:], epoch)
-	binary.BigEndian.PutUint64(t[8:], ^uint64(claim))
+	binary.BigEndian.PutUint64(t[8:], claimBits(claim))
 	binary.BigEndian.PutUint64(t[16:], ^owner)
 	return t
 }
@@ -45,7 +45,7 @@ func ParseToken(s string) (t Token, err error) {
 func (t Token) Epoch() uint64 { return binary.BigEndian.Uint64(t[0:]) }
 
 // Claim is the stamp of the claim.
-func (t Token) Claim() hlc.Timestamp { return hlc.Timestamp(^binary.BigEndian.Uint64(t[8:])) }
+func (t Token) Claim() hlc.Timestamp { return claimOf(binary.BigEndian.Uint64(t[8:])) }
 
 // Owner is the nonce of the handle that claimed.
 func (t Token) Owner() uint64 { return ^binary.BigEndian.Uint64(t[16:]) }

@@ -48,7 +48,7 @@ func (r *Replica) Receive(at Instant, from, via string, d *Delta) (rcpt Receipt)
 func (r *Replica) noteSeqs(at Instant, from, via string, d *Delta, whole bool) {
 	upTo := d.Announced.Max()
 	switch {
-	case !whole:
+	case !rangeSeen(whole):
 	case r.Writer(d.Actor) == from:
 		r.m.Context().AddRanges(d.Actor, d.Seqs)
 	default: // its first write, which says who it is, got lost

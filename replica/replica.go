@@ -194,7 +194,7 @@ func (r *Replica) mintActor(at Instant, above crdt.Actor) error {
 	if above == math.MaxUint64 {
 		above = 0 // what is issued again may then lose to the copy's, but no actor is zero
 	}
-	actor := above + 1 + crdt.Actor(r.cfg.Rand.Uint64N(math.MaxUint64-uint64(above)))
+	actor := r.freshActor(above)
 	r.actor = actor
 	r.out = outbox{actor: actor}
 	_, _, err = r.commit(at, lwwmap.Entry{

@@ -65,7 +65,9 @@ func (s *sender) unseen() Frame {
 				reached, room = rec.Dot().Seq-1, false
 				return false
 			}
-			size += f.add(rec)
+			if ships(rec) {
+				size += f.add(rec)
+			}
 			if size >= MaxDelta {
 				reached, room = rec.Dot().Seq, false
 			}

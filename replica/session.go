@@ -250,6 +250,7 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 		}
 	}
 	s.peerContext, s.peerHorizons, s.spans = context, f.Horizons, nil
+	s.contextCame()
 	s.tellContext()
 	s.view.init(s.snap, s.when)
 	s.sending.init(s.snap, context)
