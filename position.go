@@ -33,14 +33,18 @@ func ParsePosition(s string) (Position, error) {
 	if len(s) > maxPosition {
 		return Position{}, detailf(ErrInvalid, "a position of %d bytes; the longest has %d", len(s), maxPosition)
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err == nil && len(b) > 0 {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	p := Position{string(b)}
+	if err == nil && p.String() != s { // the decoder passes over line breaks and stray bits
+		err = errPositionCut
+	}
+	if err == nil && !p.IsZero() {
 		_, _, err = decodePosition(b)
 	}
 	if err != nil {
 		return Position{}, detailf(ErrInvalid, "no watch position: %v", err)
 	}
-	return Position{string(b)}, nil
+	return p, nil
 }
 
 // The form of a position: a version byte, eight bytes that stand for registry and prefix, and the context
