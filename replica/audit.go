@@ -58,6 +58,9 @@ func (s *Session) handleTops(f *Tops) error {
 	if s.dialer || !s.gotLast || s.audit.busy || s.audit.round >= maxRounds || s.view.full {
 		return fmt.Errorf("%w: tops out of turn", ErrProtocol)
 	}
+	if len(s.queue) > 0 || !s.sending.idle() {
+		return fmt.Errorf("%w: tops before the last answers were taken", ErrProtocol)
+	}
 	var sums [lwwmap.Fanout]lwwmap.Digest
 	for _, t := range f.Sums {
 		sums[t.Top] = t.Sum

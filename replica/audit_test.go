@@ -302,3 +302,11 @@ func TestAnUnverifiedSessionDropsNothing(t *testing.T) {
 	require.Zero(t, l.s.Stats().Dropped)
 	require.Zero(t, a.Stats().Dropped)
 }
+
+// A dialler that asks for one round after the other without taking the answers
+// must not make them pile up.
+func TestAuditsWaitUntilTheAnswersAreTaken(t *testing.T) {
+	_, l := audited(t, true)
+	require.NoError(t, l.say(&replica.Tops{}, &replica.Items{Last: true}))
+	require.ErrorIs(t, l.say(&replica.Tops{}), replica.ErrProtocol)
+}

@@ -40,18 +40,19 @@ const (
 )
 
 func (c *Config) fill() {
-	if c.MaxKey == 0 {
+	if c.MaxKey <= 0 {
 		c.MaxKey = DefaultMaxKey
 	}
-	if c.MaxValue == 0 {
+	if c.MaxValue <= 0 {
 		c.MaxValue = DefaultMaxValue
 	}
-	if c.Retention == 0 {
+	if c.Retention <= 0 {
 		c.Retention = DefaultRetention
 	}
-	if c.SyncEvery == 0 {
+	if c.SyncEvery <= 0 {
 		c.SyncEvery = DefaultSyncEvery
 	}
+	c.MaxKey, c.MaxValue = min(c.MaxKey, lwwmap.MaxKeyLen), min(c.MaxValue, lwwmap.MaxValueLen)
 	if c.Lock == nil {
 		c.Lock = noLock{}
 	}
