@@ -11,17 +11,19 @@ import (
 // takes a thousand puts per second meanwhile, how long those take. Their floor is the same load with nobody joining.
 func join(b *bench) error {
 	quiet := figure{what: "an empty node joins " + digits(float64(b.Keys)) + " keys, to equal roots", unit: "s", bar: atMost(5)}
+	cpu := figure{what: "CPU of both processes for that, per key", unit: "us"}
 	wire := figure{what: "bytes received for it, per key", unit: "bytes", note: fmt.Sprintf("of which %d are key and value", payload)}
 	p99 := figure{what: "p99 of a put on the serving node meanwhile, 1,000 puts/s", unit: "ms", bar: atMost(5), note: "floor: nobody joins"}
 	worst := figure{what: "the longest of these puts", unit: "ms"}
 	busy := figure{what: "the join under that load, to the first verified exchange", unit: "s"}
 	err := b.repeat(func() error {
-		took, came, err := b.joinOnce()
+		j, err := b.joinOnce()
 		if err != nil {
 			return err
 		}
-		quiet.add(took.Seconds())
-		wire.add(float64(came) / float64(b.Keys))
+		quiet.add(j.took.Seconds())
+		cpu.add(float64(j.cpu.Microseconds()) / float64(b.Keys))
+		wire.add(float64(j.came) / float64(b.Keys))
 		took, idle, loaded, err := b.joinUnderLoad()
 		if err != nil {
 			return err
@@ -31,7 +33,7 @@ func join(b *bench) error {
 		worst.addPair(millis(loaded.Max), millis(idle.Max))
 		return nil
 	})
-	b.table.add(&quiet, &wire, &p99, &worst, &busy)
+	b.table.add(&quiet, &cpu, &wire, &p99, &worst, &busy)
 	return err
 }
 
@@ -49,26 +51,42 @@ func (b *bench) fullAndEmpty(name string) (full, empty *node, root string, stop 
 	return nodes[0], nodes[1], f.Root, stop, nil
 }
 
-func (b *bench) joinOnce() (took time.Duration, came int64, err error) {
+// joined is what one join took.
+type joined struct {
+	took, cpu time.Duration
+	came      int64 // bytes
+}
+
+func (b *bench) joinOnce() (j joined, err error) {
 	full, empty, root, stop, err := b.fullAndEmpty("join")
 	if err != nil {
-		return 0, 0, err
+		return j, err
 	}
 	defer stop()
+	before, err := cpuOf(full, empty)
+	if err != nil {
+		return j, err
+	}
 	start := time.Now()
 	if err := empty.call("Connect", full.Identity, &None{}); err != nil {
-		return 0, 0, err
+		return j, err
 	}
 	if err := empty.call("AwaitRoot", root, &None{}); err != nil {
-		return 0, 0, err
+		return j, err
 	}
-	took = time.Since(start)
+	j.took = time.Since(start)
 	if err := empty.call("AwaitSynced", 1, &None{}); err != nil { // what came is counted at the end of an exchange
-		return 0, 0, err
+		return j, err
 	}
+	after, err := cpuOf(full, empty)
+	if err != nil {
+		return j, err
+	}
+	j.cpu = after - before
 	var m minikv.Metrics
 	err = empty.call("Metrics", None{}, &m)
-	return took, m.SyncBytesIn, err
+	j.came = m.SyncBytesIn
+	return j, err
 }
 
 func (b *bench) joinUnderLoad() (took time.Duration, idle, loaded Latencies, err error) {

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // node is a child that is an open minikv node.
 type node struct {
@@ -64,4 +67,16 @@ func knit(nodes []*node) error {
 		}
 	}
 	return nil
+}
+
+// cpuOf adds up the CPU time of nodes so far.
+func cpuOf(nodes ...*node) (sum time.Duration, err error) {
+	for _, n := range nodes {
+		var t time.Duration
+		if err := n.call("CPU", None{}, &t); err != nil {
+			return 0, err
+		}
+		sum += t
+	}
+	return sum, nil
 }

@@ -151,6 +151,12 @@ func (s *nodeService) Sync(ask SyncAsk, out *minikv.SyncStats) error {
 	}
 }
 
+// CPU is what the process has used of all cores so far; zero where the system does not tell.
+func (s *nodeService) CPU(_ None, out *time.Duration) error {
+	*out, _ = cpuTime()
+	return nil
+}
+
 func (s *nodeService) Metrics(_ None, out *minikv.Metrics) error {
 	*out = s.reg.Metrics()
 	return nil

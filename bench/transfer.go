@@ -31,8 +31,9 @@ func (b *bench) transferRow(n, batch int) error {
 		how = fmt.Sprintf("batches of %d", batch)
 	}
 	f := figure{what: fmt.Sprintf("two processes, %s new keys, %s, first put to equal roots", digits(float64(n)), how), unit: "keys/s", bar: atLeast(150_000), note: "floor: a bare stream"}
+	cpu := figure{what: "CPU of both processes for that, per key", unit: "us"}
 	err := b.repeat(func() error {
-		took, err := b.transferOnce(n, batch)
+		took, used, err := b.transferOnce(n, batch)
 		if err != nil {
 			return err
 		}
@@ -40,25 +41,34 @@ func (b *bench) transferRow(n, batch int) error {
 		if err != nil {
 			return err
 		}
+		cpu.add(float64(used.Microseconds()) / float64(n))
 		f.addPair(float64(n)/took.Seconds(), float64(n)/floor.Seconds())
 		return nil
 	})
-	b.table.add(&f)
+	b.table.add(&f, &cpu)
 	return err
 }
 
-func (b *bench) transferOnce(n, batch int) (time.Duration, error) {
+func (b *bench) transferOnce(n, batch int) (took, cpu time.Duration, err error) {
 	nodes, stop, err := b.openMesh(2, "transfer")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer stop()
+	before, err := cpuOf(nodes...)
+	if err != nil {
+		return 0, 0, err
+	}
 	var f Filled
 	start := time.Now()
 	if err := nodes[0].call("Fill", Fill{Seed: 1, Keys: n, Batch: batch}, &f); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	making := time.Since(start) - f.Took // of the keys, before the first put
-	err = nodes[1].call("AwaitRoot", f.Root, &None{})
-	return time.Since(start) - making, err
+	if err := nodes[1].call("AwaitRoot", f.Root, &None{}); err != nil {
+		return 0, 0, err
+	}
+	took = time.Since(start) - making
+	after, err := cpuOf(nodes...)
+	return took, after - before, err
 }
