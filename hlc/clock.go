@@ -56,7 +56,7 @@ func NewClock(c Config) *Clock {
 		ahead:     c.Ahead,
 		reserve:   c.Reserve,
 		last:      start(c.Ceiling),
-		ceiling:   start(c.Ceiling),
+		ceiling:   c.Ceiling,
 	}
 	if clock.ahead <= 0 {
 		clock.ahead = DefaultAhead

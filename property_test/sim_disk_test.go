@@ -60,6 +60,9 @@ func (n *node) restart() {
 	if n.proc != nil || n.gone {
 		return
 	}
+	if !n.w.calm && n.w.chance(0.5) {
+		n.skew = n.w.skew() // its clock was set anew while it was down
+	}
 	if len(n.backups) > 0 && n.w.chance(0.6) {
 		n.disk = pick(n.w, n.backups)
 		n.issued = 0
@@ -80,7 +83,7 @@ func (w *world) crashAndRestart() {
 	p := pick(w, up)
 	n := p.node
 	p.crash()
-	w.after(w.exp(2*time.Second), n.restart)
+	w.after(w.exp(pick(w, []time.Duration{30, 2000})*time.Millisecond), n.restart)
 }
 
 // failDisk has the disk of a node refuse writes for a while.

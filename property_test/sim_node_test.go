@@ -57,15 +57,21 @@ type process struct {
 
 func (w *world) addNode() *node {
 	n := &node{w: w, index: len(w.nodes), name: fmt.Sprintf("n%02d", len(w.nodes)), durable: w.chance(w.plan.durable)}
-	n.skew = time.Duration(w.rng.Int64N(int64(time.Second))) - 500*time.Millisecond
-	if w.plan.wide {
-		n.skew *= 50
-	}
-	if w.plan.far && w.chance(0.4) {
-		n.skew = time.Duration(w.rng.Int64N(int64(20*time.Minute))) - 10*time.Minute
-	}
+	n.skew = w.skew()
 	w.nodes = append(w.nodes, n)
 	return n
+}
+
+// skew draws how wrong a wall clock is.
+func (w *world) skew() time.Duration {
+	within := 500 * time.Millisecond
+	switch {
+	case w.plan.far && w.chance(0.4):
+		within = 10 * time.Minute
+	case w.plan.wide:
+		within = 25 * time.Second
+	}
+	return time.Duration(w.rng.Int64N(2*int64(within))) - within
 }
 
 // boot starts a process from what is on the disk.
