@@ -31,5 +31,3 @@ func checkText(what, s string, min, max int) error {
 	}
 	return nil
 }
-
-var errPending = detailf(ErrInvalid, "not wired yet")

@@ -1,0 +1,86 @@
+package minikv
+
+import (
+	"time"
+
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/replica"
+)
+
+// peerRecord is what a registry keeps of a peer.
+type peerRecord struct {
+	synced  time.Time     // last verified exchange
+	seen    time.Time     // when skew was
+	skew    time.Duration // of its clock against this one's
+	refused uint64
+}
+
+// maxPeerRecords bounds what strangers can make a registry remember.
+const maxPeerRecords = 4096
+
+// peer returns the record of a peer. The registry is locked.
+func (r *Registry) peer(id PeerID) *peerRecord {
+	p := r.peers[id]
+	if p == nil {
+		if len(r.peers) >= maxPeerRecords {
+			return new(peerRecord)
+		}
+		p = new(peerRecord)
+		r.peers[id] = p
+	}
+	return p
+}
+
+func (r *Registry) countRefused(id PeerID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.refused++
+	r.peer(id).refused++
+}
+
+// noteSkew notes how far a peer's clock is ahead of this node's.
+func (r *Registry) noteSkew(id PeerID, clock hlc.Timestamp, at replica.Instant) {
+	r.mu.Lock()
+	p := r.peer(id)
+	p.seen, p.skew = at.Wall, clock.Time().Sub(at.Wall).Round(time.Millisecond)
+	behind, known := r.peersBehind(), len(r.peers)
+	warn := 2*behind > known && (r.warned == 0 || at.Mono-r.warned > warnEvery)
+	if warn {
+		r.warned = at.Mono
+	}
+	r.mu.Unlock()
+	if warn {
+		r.node.cfg.Logger.Warn("this node's clock is ahead of most of its peers; they will refuse what it writes if it runs further ahead: set it right",
+			"registry", r.name, "behind", behind, "peers", known, "most", r.node.cfg.MaxClockSkew)
+	}
+}
+
+// warnEvery is the least time between two warnings of one kind.
+const warnEvery = 10 * time.Minute
+
+// peersBehind counts the peers whose clock is so far behind this node's that what it writes is about to be
+// refused. The registry is locked.
+func (r *Registry) peersBehind() (n int) {
+	for _, p := range r.peers {
+		if p.skew < -r.node.cfg.MaxClockSkew/2 {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Registry) noteExchange(id PeerID, s SyncStats, verified bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.syncBytesIn += s.BytesIn
+	r.counts.syncBytesOut += s.BytesOut
+	p := r.peer(id)
+	p.refused += uint64(s.Refused)
+	if verified {
+		p.synced = r.node.cfg.Clock()
+		r.counts.lastSync = p.synced
+		close(r.syncNews)
+		r.syncNews = make(chan struct{})
+	}
+	r.scheduleTick(r.node.instant())
+}
