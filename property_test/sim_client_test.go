@@ -242,12 +242,13 @@ func (p *process) releaseOne() {
 }
 
 // rivalWrote says whether the key holds an entry under a later lease of that
-// key, of which the record itself may not have come yet.
+// key, or one written by someone who knew of such a lease. The record itself may
+// not have come yet; when it comes, it ends the claim.
 func (w *world) rivalWrote(p *process, h *handle) bool {
 	fence, _ := p.rep.Map().Get(lwwmap.Data, h.key).Fence()
 	for _, o := range w.book.bySlot[w.book.slot(slotKey{lwwmap.Lease, h.key})] {
-		if string(o.rank[:lwwmap.TokenSize]) == string(fence[:]) {
-			return fence.Compare(h.token) > 0
+		if string(o.rank[:lwwmap.TokenSize]) >= string(fence[:]) && fence.Compare(h.token) > 0 {
+			return true
 		}
 	}
 	return false
