@@ -149,3 +149,14 @@ func TestAWriteBeatsAFencedOneWhoseLeaseWasNeverHeardOf(t *testing.T) {
 	sync(t, b, c)
 	require.Equal(t, "again", b.get("k"))
 }
+
+// A machine copied before its first write draws the same actor as its copy.
+func TestANewActorIsNoneThatWasHeardOf(t *testing.T) {
+	x, y, b := newNode(t, "x", 1), newNode(t, "y", 1), newNode(t, "b", 2)
+	x.put("k", "v")
+	sync(t, x, b)
+	sync(t, b, y)
+	y.put("l", "w")
+	require.NotEqual(t, x.Actor(), y.Actor())
+	require.EqualValues(t, 2, y.Map().Context().Max(y.Actor()))
+}

@@ -195,6 +195,9 @@ func (r *Replica) mintActor(at Instant, above crdt.Actor) error {
 		above = 0 // what is issued again may then lose to the copy's, but no actor is zero
 	}
 	actor := r.freshActor(above)
+	for r.m.Context().Max(actor) > 0 { // a copy of this machine, made before its first write, drew the same
+		actor = r.freshActor(actor % math.MaxUint64)
+	}
 	r.actor = actor
 	r.out = outbox{actor: actor}
 	_, _, err = r.commit(at, lwwmap.Entry{
