@@ -7,6 +7,8 @@
 //     at random and, in a small scope, all of them (laws_*_test.go)
 //   - model: three replicas against a dumb second implementation, equal after
 //     every step (model_*_test.go)
+//   - forks and damage: copies of a running process, and a replica whose context
+//     is wrong (fork_test.go, damage_test.go)
 //   - scale: a thousand replicas in one simulation (scale_test.go)
 //   - mutants: bugs planted behind build tags, each caught by a test named in
 //     docs/mutants.md (mutants_test.go)

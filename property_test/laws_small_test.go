@@ -124,6 +124,23 @@ func TestLateWritesDependOnWhoMeetsFirst(t *testing.T) {
 	require.True(t, x.join(y).Get(lwwmap.Data, "k").IsZero())
 }
 
+// b heard of the delete before it heard of the value, and had collected the
+// tombstone by then; so it holds the value, a late write. a saw the value and the
+// delete, and still has the tombstone. Where they meet the value goes: the
+// horizon of a does not cover it, but what a holds does.
+func TestADeleteIsFinalWhereValueAndDeleteWereSeen(t *testing.T) {
+	a, b := newState(0), newState(1)
+	v, _ := a.write(stepPut)
+	u, _ := a.write(stepDelete)
+	b.Apply(u)
+	b.Collect(hlc.Max, 1)
+	b.Apply(v)
+	require.Equal(t, v.Dot, b.Get(lwwmap.Data, "k").Dot())
+	for _, both := range []*state{a.join(b), b.join(a)} {
+		require.True(t, both.Get(lwwmap.Data, "k").IsZero())
+	}
+}
+
 var scheduleDepth = flag.Int("laws.depth", 4, "how many steps TestEverySchedule tries in every order; each more takes 15 times as long")
 
 // TestEverySchedule lets three replicas of one key do everything in every order
