@@ -30,8 +30,8 @@ const (
 //
 // A stream holds resources at both ends until Close or Reset.
 //
-// Every wait for a byte ends after Config.StreamIdle, or at the deadline if that is
-// earlier, with an error for which os.ErrDeadlineExceeded holds.
+// Every wait for a byte ends after Config.StreamIdle in which nothing came and
+// nothing could be sent, or at the deadline if that is earlier, with an error for which os.ErrDeadlineExceeded holds.
 type Stream struct {
 	s        network.Stream
 	r        *bufio.Reader
@@ -125,6 +125,8 @@ func (s *Stream) write(b []byte) error {
 			return stalled(err)
 		}
 		b = b[n:]
+		// A peer that takes what is sent does not stall, though it says nothing.
+		_ = s.s.SetReadDeadline(s.limit()) // a stream that is gone tells the reader itself
 	}
 	return nil
 }

@@ -19,13 +19,14 @@ type schedule struct {
 	next   time.Duration // of the periodic session
 	gaps   []gap
 	active int
+	// sessions counts those under way with each peer, known yet or not.
+	sessions map[string]int
 }
 
 type peerState struct {
 	id     string
 	wanted bool
 	at     time.Duration // not before
-	busy   int           // sessions under way
 	fails  int           // in a row
 }
 
@@ -57,6 +58,7 @@ const (
 
 func (s *schedule) init(cfg Config) {
 	s.rand, s.self, s.every = cfg.Rand, cfg.Peer, cfg.SyncEvery
+	s.sessions = map[string]int{}
 }
 
 func (s *schedule) find(id string) *peerState {
@@ -79,7 +81,9 @@ func (r *Replica) PeerUp(at Instant, id string) {
 		p = &peerState{id: id}
 		s.known = append(s.known, p)
 	}
-	p.wanted, p.fails, p.at = true, 0, at.Mono
+	// A peer may open a session before it is said to be there; if that one
+	// fails, another is wanted.
+	p.wanted, p.fails, p.at = s.sessions[id] == 0, 0, at.Mono
 	if s.self > id {
 		p.at += turnPatience
 	}
@@ -117,7 +121,7 @@ func (s *schedule) due(r *Replica, at Instant) (dial []string) {
 	s.checkGaps(r, at)
 	s.checkPeriod(at)
 	for _, p := range s.known {
-		if p.wanted && p.busy == 0 && p.at <= at.Mono && s.active+len(dial) < maxSessions {
+		if p.wanted && s.sessions[p.id] == 0 && p.at <= at.Mono && s.active+len(dial) < maxSessions {
 			p.wanted = false
 			dial = append(dial, p.id)
 		}
@@ -175,7 +179,7 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 	wait := most
 	consider := func(t time.Duration) { wait = min(wait, max(t-at.Mono, 0)) }
 	for _, p := range r.peers.known {
-		if p.wanted && p.busy == 0 && r.peers.active < maxSessions {
+		if p.wanted && r.peers.sessions[p.id] == 0 && r.peers.active < maxSessions {
 			consider(p.at)
 		}
 	}
@@ -196,19 +200,21 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 // began and ended keep count of sessions with a peer.
 func (s *schedule) began(id string) {
 	s.active++
+	s.sessions[id]++
 	if p := s.find(id); p != nil {
-		p.busy++
 		p.wanted = false
 	}
 }
 
 func (s *schedule) ended(id string, state State, at Instant) {
 	s.active--
+	if s.sessions[id]--; s.sessions[id] == 0 {
+		delete(s.sessions, id)
+	}
 	p := s.find(id)
 	if p == nil {
 		return
 	}
-	p.busy = max(0, p.busy-1)
 	if state == Equal || state == Merged {
 		p.fails = 0
 		return

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -274,4 +275,19 @@ func TestASessionOutlivesItsPeersVisit(t *testing.T) {
 	require.Empty(t, a.tick())
 	a.PeerUp(a.now(), "b")
 	require.True(t, slices.Contains(a.tick(), "b"))
+}
+
+func TestNoSecondSessionWithAPeerThatDialledBeforeItWasSaidToBeThere(t *testing.T) {
+	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
+	a.put("k", "v")
+	dialled, accepted := a.Dial(a.now(), b.name), b.Accept(b.now(), a.name)
+	b.PeerUp(b.now(), a.name)
+	b.elapsed = time.Minute
+	dial, _ := b.Tick(b.now())
+	require.Empty(t, dial, "while one is under way")
+	accepted.Abort(b.now(), errors.New("cut"))
+	dialled.Abort(a.now(), errors.New("cut"))
+	b.elapsed += time.Minute
+	dial, _ = b.Tick(b.now())
+	require.Equal(t, []string{a.name}, dial, "after it failed")
 }
