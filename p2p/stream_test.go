@@ -122,9 +122,9 @@ func TestIdleStreamEnds(t *testing.T) {
 		})
 		s, err = long.Open(t.Context(), short.ID(), testProto)
 		require.NoError(t, err)
-		require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded, "a handler is not held for ever")
-		_, err = s.ReadFrame(1)
+		_, err = s.ReadFrame(1) // a stream for a known protocol opens with its first use
 		require.Error(t, err)
+		require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded, "a handler is not held for ever")
 		require.NotErrorIs(t, err, io.EOF, "what failed does not look like a clean end")
 		require.NoError(t, s.Close())
 	}
@@ -238,4 +238,36 @@ func TestStreamsOfOnePeerAreBounded(t *testing.T) {
 		_, err = s.ReadFrame(1)
 		return handled.Load() > 4
 	}, "no room again")
+}
+
+func TestAPeerThatOnlyTakesIsNotIdle(t *testing.T) {
+	for _, transport := range []string{"tcp", "quic"} {
+		on := func(c *p2p.Config) { c.Listen = listenOn(transport) }
+		a := newHost(t, on, func(c *p2p.Config) { c.StreamIdle = 250 * time.Millisecond })
+		b := newHost(t, on)
+		b.Serve(testProto, func(s *p2p.Stream) {
+			for {
+				if _, err := s.ReadFrame(16); err != nil {
+					break
+				}
+			}
+			_ = s.WriteFrame([]byte("done"))
+			_ = s.Close()
+		})
+		connect(t, a, b)
+		s, err := a.Open(t.Context(), b.ID(), testProto)
+		require.NoError(t, err)
+		answer := make(chan error, 1)
+		go func() {
+			_, err := s.ReadFrame(16)
+			answer <- err
+		}()
+		for range 6 {
+			time.Sleep(100 * time.Millisecond) // the passing of time is what is tested
+			require.NoError(t, s.WriteFrame([]byte("tick")))
+		}
+		require.NoError(t, s.CloseWrite())
+		require.NoError(t, <-answer, transport)
+		s.Reset()
+	}
 }
