@@ -201,6 +201,12 @@ func (r Record) Dead(at hlc.Timestamp) bool {
 // that even a writer that reuses a stamp or a dot cannot make replicas differ.
 func (r Record) Compare(s Record) int { return r.Item().Compare(s.Item()) }
 
+// Same says whether r and s are the same write with the same content, or both
+// no record.
+func (r Record) Same(s Record) bool {
+	return r.p == s.p || (r.p != nil && s.p != nil && r.Hash() == s.Hash())
+}
+
 // Entry unpacks the record. Key and Value are not copied.
 func (r Record) Entry() Entry {
 	fence, base := r.Fence()
