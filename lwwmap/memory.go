@@ -12,10 +12,11 @@ import (
 // memory is the table in memory. All its indexes are copy on write, which makes
 // snapshots cheap.
 type memory struct {
-	bySlot map[uint64]*cell
-	spill  map[spilled]*cell // keys whose slot another key holds
+	bySlot map[uint64]seat
+	spill  map[spilled]seat // keys whose slot another key holds
 	index
-	gen uint64 // what was made under an earlier one belongs to a snapshot, too
+	gen  uint64 // what was made under an earlier one belongs to a snapshot, too
+	jobs indexJobs
 }
 
 // cell is the place of a key. As long as no snapshot shares it, a write over
@@ -23,6 +24,13 @@ type memory struct {
 type cell struct {
 	rec Record
 	gen uint64
+}
+
+// seat is a cell as the hash table knows it. It has the record, too: a read
+// needs one look at memory less.
+type seat struct {
+	rec Record
+	*cell
 }
 
 // index is the part of the table that a snapshot shares.
@@ -84,7 +92,7 @@ func (a timed) less(b timed) bool {
 }
 
 func newMemory() *memory {
-	t := &memory{bySlot: map[uint64]*cell{}, spill: map[spilled]*cell{}}
+	t := &memory{bySlot: map[uint64]seat{}, spill: map[spilled]seat{}}
 	unlocked := btree.Options{NoLocks: true}
 	for i := range t.byKey {
 		t.byKey[i] = btree.NewBTreeGOptions(ordered.less, unlocked)
@@ -96,62 +104,54 @@ func newMemory() *memory {
 }
 
 func (t *memory) Get(kind Kind, key string) Record {
-	if c := t.at(slot(kind, key), kind, key); c != nil {
-		return c.rec
-	}
-	return Record{}
+	rec, _ := t.at(slot(kind, key), kind, key)
+	return rec
 }
 
 func (t *memory) Find(kind Kind, key string) Place {
 	p := NewPlace(kind, key, Record{})
-	if p.cell = t.at(p.slot, kind, key); p.cell != nil {
-		p.Held = p.cell.rec
-	}
+	p.Held, p.cell = t.at(p.slot, kind, key)
 	return p
 }
 
-// at returns the cell of a key, nil if it holds nothing.
-func (t *memory) at(slot uint64, kind Kind, key string) *cell {
-	if c := t.bySlot[slot]; c != nil && c.rec.Key() == key && c.rec.Kind() == kind {
-		return c
+// at returns the record and the cell of a key, none if it holds nothing.
+func (t *memory) at(slot uint64, kind Kind, key string) (Record, *cell) {
+	if s := t.bySlot[slot]; s.cell != nil && s.rec.Key() == key && s.rec.Kind() == kind {
+		return s.rec, s.cell
 	}
 	if len(t.spill) == 0 {
-		return nil
+		return Record{}, nil
 	}
-	return t.spill[spilled{kind, key}] // also where the slot is free: its key may have gone since
+	s := t.spill[spilled{kind, key}] // also where the slot is free: its key may have gone since
+	return s.rec, s.cell
 }
 
 func (t *memory) Set(p *Place, r Record) {
-	switch c := p.cell; {
-	case c == nil:
-		t.place(p.slot, &cell{r, t.gen})
-	case c.gen == t.gen:
-		t.unindex(c.rec)
-		c.rec = r
-	default:
-		t.unindex(c.rec)
-		t.place(p.slot, &cell{r, t.gen})
+	c, fresh := p.cell, false
+	if c == nil || c.gen != t.gen {
+		c, fresh = &cell{gen: t.gen}, true
 	}
-	t.reindex(r)
+	t.seat(p, seat{r, c})
+	t.jobs.do(t, indexJob{was: p.Held, now: r, cell: c, fresh: fresh})
 }
 
-// place puts a new cell where its key is found.
-func (t *memory) place(slot uint64, c *cell) {
-	kind, key := c.rec.Kind(), c.rec.Key()
-	if first, taken := t.bySlot[slot]; taken && (first.rec.Key() != key || first.rec.Kind() != kind) {
-		t.spill[spilled{kind, key}] = c
-	} else {
-		t.bySlot[slot] = c
-		delete(t.spill, spilled{kind, key})
+// seat puts a cell where its key is found.
+func (t *memory) seat(p *Place, s seat) {
+	if first := t.bySlot[p.slot]; first.cell != nil && first.cell != p.cell && (first.rec.Key() != p.key || first.rec.Kind() != p.kind) {
+		t.spill[spilled{p.kind, s.rec.Key()}] = s
+		return
 	}
-	t.byKey[kind-Data].Set(order(c))
+	t.bySlot[p.slot] = s
+	if len(t.spill) > 0 {
+		delete(t.spill, spilled{p.kind, p.key})
+	}
 }
 
 func (t *memory) Remove(p *Place) {
 	c := p.cell
 	t.unindex(c.rec)
 	t.byKey[c.rec.Kind()-Data].Delete(order(c))
-	if t.bySlot[p.slot] == c {
+	if t.bySlot[p.slot].cell == c {
 		delete(t.bySlot, p.slot)
 		return
 	}

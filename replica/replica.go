@@ -74,6 +74,10 @@ func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error)
 	})
 }
 
+// Batch calls fn, which may do nothing but Write, for many writes; spawn runs
+// a function beside it. See [lwwmap.Map.Batch].
+func (r *Replica) Batch(spawn func(func()), fn func()) { r.m.Batch(spawn, fn) }
+
 // CheckWrite returns the error that Write would return now, but for the
 // clock's, and writes nothing: so that a batch is applied whole or not at all.
 func (r *Replica) CheckWrite(at Instant, w Write) error {
