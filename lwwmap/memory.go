@@ -104,26 +104,31 @@ func newMemory() *memory {
 }
 
 func (t *memory) Get(kind Kind, key string) Record {
-	rec, _ := t.at(slot(kind, key), kind, key)
-	return rec
+	s, _ := t.at(slot(kind, key), kind, key)
+	return s.rec
 }
 
 func (t *memory) Find(kind Kind, key string) Place {
 	p := NewPlace(kind, key, Record{})
-	p.Held, p.cell = t.at(p.slot, kind, key)
+	var s seat
+	s, p.taken = t.at(p.slot, kind, key)
+	p.Held, p.cell = s.rec, s.cell
 	return p
 }
 
-// at returns the record and the cell of a key, none if it holds nothing.
-func (t *memory) at(slot uint64, kind Kind, key string) (Record, *cell) {
-	if s := t.bySlot[slot]; s.cell != nil && s.rec.Key() == key && s.rec.Kind() == kind {
-		return s.rec, s.cell
+// at returns the seat of a key, none if it holds nothing, and whether another
+// key has taken its slot.
+func (t *memory) at(slot uint64, kind Kind, key string) (s seat, taken bool) {
+	if s = t.bySlot[slot]; s.cell != nil {
+		if s.rec.Key() == key && s.rec.Kind() == kind {
+			return s, false
+		}
+		taken = true
 	}
 	if len(t.spill) == 0 {
-		return Record{}, nil
+		return seat{}, taken
 	}
-	s := t.spill[spilled{kind, key}] // also where the slot is free: its key may have gone since
-	return s.rec, s.cell
+	return t.spill[spilled{kind, key}], taken // also where the slot is free: the other key may have gone since
 }
 
 func (t *memory) Set(p *Place, r Record) {
@@ -137,7 +142,7 @@ func (t *memory) Set(p *Place, r Record) {
 
 // seat puts a cell where its key is found.
 func (t *memory) seat(p *Place, s seat) {
-	if first := t.bySlot[p.slot]; first.cell != nil && first.cell != p.cell && (first.rec.Key() != p.key || first.rec.Kind() != p.kind) {
+	if p.taken {
 		t.spill[spilled{p.kind, s.rec.Key()}] = s
 		return
 	}

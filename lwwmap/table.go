@@ -55,7 +55,9 @@ type Place struct {
 	kind Kind
 	key  string
 	slot uint64
-	cell *cell // of the table in memory
+	// Of the table in memory:
+	cell  *cell
+	taken bool // another key has the slot
 }
 
 // NewPlace returns the place of a key that holds a record or, if it is zero,
