@@ -13,14 +13,9 @@ func (r *Registry) now() hlc.Timestamp {
 }
 
 // expiry is the stamp at which something written now with a TTL expires: the first whole millisecond at
-// which the TTL is over, by the wall clock or, where the time by which entries expire is ahead of it, by
-// that.
+// which the TTL is over by the wall clock.
 func (r *Registry) expiry(at replica.Instant, ttl time.Duration) hlc.Timestamp {
-	from := at.Wall
-	if ahead := r.rep.Now(at).Time(); ahead.After(from) {
-		from = ahead
-	}
-	return hlc.FromTime(from.Add(ttl + time.Millisecond - 1))
+	return hlc.FromTime(at.Wall.Add(ttl + time.Millisecond - 1))
 }
 
 // putExpiry is the expiry of a put: what its options say, else the registry's default. The registry is

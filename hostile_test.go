@@ -45,7 +45,8 @@ func frame(t *testing.T, f replica.Frame) []byte {
 
 // helloFor is the hello of an empty registry.
 func helloFor(name string) *replica.Hello {
-	return &replica.Hello{Version: replica.Version, Registry: minikv.TopicOf(name), Clock: hlc.FromTime(time.Now())}
+	now := hlc.FromTime(time.Now())
+	return &replica.Hello{Version: replica.Version, Registry: minikv.TopicOf(name), Clock: now, Wall: now}
 }
 
 // A change of the topic would part old nodes from new ones.

@@ -88,8 +88,8 @@ func (r *Registry) WithLock(ctx context.Context, key string, fn func(context.Con
 	return fn(held, l)
 }
 
-// Unlock releases a live lease by its token, whoever holds the handle, on any node that has heard of it.
-// [ErrLeaseLost] when the token is not that of the live lease on key.
+// Unlock releases a live lease by its token, or one that it had earlier, whoever holds the handle, on any
+// node that has heard of it. [ErrLeaseLost] when the token is not of the live lease on key.
 func (r *Registry) Unlock(ctx context.Context, key string, t Token) error {
 	err := r.checkWrite(ctx, key)
 	if err == nil {
@@ -185,15 +185,18 @@ func lockInfo(key string, l replica.LeaseInfo) LockInfo {
 	}
 }
 
-// checkToken refuses a token that is not that of the live lease on the key. The registry is locked.
+// checkToken refuses a token that is not one of the live lease on the key: the present one or, as tokens
+// grow with a lease, an older one. The registry is locked.
 func (r *Registry) checkToken(at replica.Instant, key string, t Token) error {
 	if r.err != nil {
 		return r.err
 	}
 	info, _, live := r.rep.LeaseOn(at, key)
 	switch {
-	case live && Token(info.Token) == t:
+	case live && replica.SameClaim(info.Token, lwwmap.Token(t)) && info.Token.Compare(lwwmap.Token(t)) >= 0:
 		return nil
+	case live && replica.SameClaim(info.Token, lwwmap.Token(t)):
+		return detailf(ErrLeaseLost, "token %s is a later one than this node has heard of, %s; try again when it has", t, Token(info.Token))
 	case live:
 		return detailf(ErrLeaseLost, "token %s is not that of the lease on the key; %s holds it under %s", t, info.Owner, Token(info.Token))
 	}

@@ -58,7 +58,7 @@ func (r *Registry) overlapOf(key string, winner, loser lwwmap.Record) *LockEvent
 		return nil
 	}
 	from := max(w.Token.Claim(), l.Token.Claim())
-	to := min(r.now(), leaseEnd(winner, w), leaseEnd(loser, l))
+	to := min(r.node.clock.Reading(r.node.cfg.Clock()), leaseEnd(winner, w), leaseEnd(loser, l))
 	if to <= from {
 		return nil
 	}

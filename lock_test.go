@@ -295,6 +295,32 @@ func TestUnlockByToken(t *testing.T) {
 	require.ErrorIs(t, r.Unlock(ctx, "k", l.Token()), minikv.ErrLeaseLost)
 }
 
+// A lease's token grows at a renewal on a later day; a child process that was handed the first one goes on
+// with it.
+func TestAnOlderTokenOfALeaseIsAsGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := offline(t)
+		l := tryLock(t, r, "k", minikv.TTL(time.Hour))
+		first := l.Token()
+		put(t, r, "k", "1", minikv.UnderToken(first))
+		time.Sleep(25 * time.Hour)
+		require.Equal(t, 1, l.Token().Compare(first), "it was renewed on the next day")
+		put(t, r, "k", "2", minikv.UnderToken(first))
+		put(t, r, "k", "3", minikv.Under(l))
+		put(t, r, "k", "4", minikv.UnderToken(first))
+		require.Equal(t, "4", value(t, r, "k"), "both write under the same fence")
+
+		later := l.Token()
+		later[0]++
+		require.ErrorContains(t, r.Unlock(ctx, "k", later), "a later one than this node has heard of")
+		require.NoError(t, r.Unlock(ctx, "k", first))
+		<-l.Done()
+		_, err := r.Put(ctx, "k", nil, minikv.UnderToken(first))
+		require.ErrorIs(t, err, minikv.ErrLeaseLost, "it was released")
+		put(t, r, "k", "plain")
+	})
+}
+
 func TestLocks(t *testing.T) {
 	r := offline(t)
 	for _, key := range []string{"b/2", "a", "b/1", "c", "b/3"} {

@@ -237,7 +237,7 @@ func (u under) applyWrite(o *writeOptions) error {
 }
 
 // UnderToken is like [Under] for those who were handed the token only, such as a child process. It works on
-// any node that has heard of the lease.
+// any node that has heard of the lease, also with a token that the lease had earlier.
 func UnderToken(t Token) WriteOption { return underToken(t) }
 
 type underToken Token

@@ -145,7 +145,7 @@ func (c *Clock) MaxSkew() time.Duration {
 }
 
 // Reading returns the present hybrid time, the later of wall and the last stamp, without issuing a stamp or
-// moving the clock. It is what to compare expiry times with.
+// moving the clock. Lifetimes are not to be judged by it: it follows the fastest peer.
 func (c *Clock) Reading(wall time.Time) Timestamp {
 	return max(FromTime(wall), c.Last())
 }

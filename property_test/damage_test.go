@@ -31,10 +31,11 @@ func damagedCopy(m *lwwmap.Map, loses func(lwwmap.Record) bool) *lwwmap.Map {
 }
 
 type damageWorld struct {
-	t    *testing.T
-	rng  *rand.Rand
-	now  time.Duration
-	reps [3]*replica.Replica
+	t      *testing.T
+	rng    *rand.Rand
+	now    time.Duration
+	reps   [3]*replica.Replica
+	clocks [3]*hlc.Clock
 }
 
 func (w *damageWorld) at() replica.Instant {
@@ -44,10 +45,11 @@ func (w *damageWorld) at() replica.Instant {
 func (w *damageWorld) open(i int, state *lwwmap.Map) {
 	clock := hlc.Config{}
 	if w.reps[i] != nil {
-		clock.Ceiling = w.reps[i].Now(w.at())
+		clock.Ceiling = w.clocks[i].Last()
 	}
+	w.clocks[i] = hlc.NewClock(clock)
 	w.reps[i] = replica.New(replica.Config{
-		Peer: fmt.Sprint("n", i), Registry: "damaged", Clock: hlc.NewClock(clock), Rand: rand.New(rand.NewPCG(w.rng.Uint64(), 1)),
+		Peer: fmt.Sprint("n", i), Registry: "damaged", Clock: w.clocks[i], Rand: rand.New(rand.NewPCG(w.rng.Uint64(), 1)),
 	}, state, w.at())
 }
 

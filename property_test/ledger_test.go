@@ -50,7 +50,7 @@ type ledger struct {
 	bySlot  [][]*op
 	byActor map[crdt.Actor][]*op // [seq-1]
 	actors  []crdt.Actor         // in the order of their first write
-	reading hlc.Timestamp        // the latest that any clock has shown
+	reading hlc.Timestamp        // the latest that any wall clock has shown
 }
 
 func newLedger() *ledger {

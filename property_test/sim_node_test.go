@@ -121,7 +121,7 @@ func (p *process) instant() replica.Instant {
 	if at.Wall.After(p.topWall) {
 		p.topWall = at.Wall
 	}
-	p.w.book.reading = max(p.w.book.reading, p.clock.Reading(at.Wall))
+	p.w.book.reading = max(p.w.book.reading, hlc.FromTime(at.Wall))
 	return at
 }
 

@@ -77,7 +77,7 @@ func TestLossesUnderTheHorizonAreDeletes(t *testing.T) {
 	sync(t, a, b)
 	b.elapsed += 1000
 	b.del("key 000000")
-	b.Map().Collect(b.Now(b.now()), 10)
+	b.Map().Collect(b.latest(), 10)
 	a.elapsed = b.elapsed + 1000
 	a.fill(100, 200)
 	sync(t, a, b)
@@ -292,7 +292,7 @@ func TestAnUnverifiedSessionDropsNothing(t *testing.T) {
 	a.put("k", "v")
 	l := lieTo(a, true)
 	c := claim(a.Map().Context().Spans()...)
-	c.Horizons[0] = lwwmap.Order{Stamp: a.Now(a.now())}
+	c.Horizons[0] = lwwmap.Order{Stamp: a.latest()}
 	require.NoError(t, l.say(l.hello(), c, lastEntries()))
 	require.NoError(t, l.disagree())
 	require.NoError(t, l.say(&replica.Tops{}, &replica.Items{Buckets: []lwwmap.Bucket{lwwmap.BucketOf(lwwmap.Data, "k")}, Last: true}))

@@ -74,7 +74,7 @@ func meetings(t testing.TB) map[string]func(a *node) *node {
 			for i := range 10 {
 				b.del(fmt.Sprintf("key %06d", i+5))
 			}
-			b.Map().Collect(b.Now(b.now()), 100)
+			b.Map().Collect(b.latest(), 100)
 			return b
 		},
 		"locked": func(a *node) *node {

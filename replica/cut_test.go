@@ -57,7 +57,7 @@ func apart(t testing.TB) (a, b *node) {
 		b.del(fmt.Sprintf("key %06d", 100+i))
 	}
 	wait(time.Second, a, b)
-	a.Map().Collect(a.Now(a.now()), 1000)
+	a.Map().Collect(a.latest(), 1000)
 	long := strings.Repeat("v", 20_000)
 	for i := range 10 {
 		a.put(fmt.Sprint("a", i), long)
@@ -134,7 +134,7 @@ func TestARandomlyCutMeshBecomesEqual(t *testing.T) {
 			case 2:
 				n.del(key)
 			case 3:
-				n.Map().Collect(n.Now(n.now()), rnd.IntN(3))
+				n.Map().Collect(n.latest(), rnd.IntN(3))
 			case 4:
 				if n != o {
 					cutAfter(t, n, o, rnd.IntN(12))
@@ -168,7 +168,7 @@ func TestWritesDuringASession(t *testing.T) {
 			a.del(fmt.Sprintf("key %06d", i))
 		}
 		wait(time.Second, a, b)
-		a.Map().Collect(a.Now(a.now()), 100)
+		a.Map().Collect(a.latest(), 100)
 		b.fill(100, 110)
 		want := map[string]string{}
 		x, y := a.Dial(a.now(), "b"), b.Accept(b.now(), "a")

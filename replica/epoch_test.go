@@ -27,7 +27,7 @@ func TestTheHighestEpochLeavesRoomForHonestWrites(t *testing.T) {
 			require.NoError(t, n.Receive(n.now(), "liar", "liar", delta(e)).Refused)
 			wait(time.Second, n)
 			n.Tick(n.now())
-			n.Map().Collect(n.Now(n.now()), 10)
+			n.Map().Collect(n.latest(), 10)
 			require.True(t, n.Map().Get(lwwmap.Data, "x").IsZero())
 		}
 		a.put("x", "1")

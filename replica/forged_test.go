@@ -138,7 +138,7 @@ func TestARefusedEntryMovesNoClock(t *testing.T) {
 	e := forge(lwwmap.Data, string(make([]byte, 2000)), "v", liarActor, 1)
 	e.Stamp = hlc.FromTime(start.Add(30 * time.Second))
 	require.Error(t, a.Receive(a.now(), "liar", "liar", delta(e)).Refused)
-	require.Equal(t, hlc.FromTime(start), a.Now(a.now()))
+	require.Equal(t, hlc.FromTime(start), a.latest())
 }
 
 func TestAForkClaimedAgainAndAgainCostsLittle(t *testing.T) {

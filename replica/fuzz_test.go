@@ -107,7 +107,7 @@ func attacked(t testing.TB) *node {
 	require.NoError(t, a.putFenced("key 000003", "fenced", token))
 	a.del("key 000001")
 	a.del("key 000002")
-	a.Map().Collect(a.Now(a.now()), 1)
+	a.Map().Collect(a.latest(), 1)
 	return a
 }
 
@@ -118,7 +118,7 @@ func requireWell(t testing.TB, a *node) {
 	a.put("well", "yes")
 	require.Equal(t, "yes", a.get("well"))
 	b := newNode(t, "b", 2)
-	wait(a.Now(a.now()).Sub(b.Now(b.now())), b)
+	wait(a.latest().Sub(b.latest()), b)
 	for range 3 { // a liar's writes may have to meet a clock first
 		pipe(t, b, a)
 		if b.get("well") == "yes" {

@@ -118,19 +118,21 @@ func (r *Replica) checkLease(at Instant, key string, fence lwwmap.Token) error {
 	switch {
 	case fence.IsZero() && live:
 		return &LockedError{Key: key, Lease: info, Remaining: left}
-	case !fence.IsZero() && sameClaim(info.Token, fence) && !info.Released:
+	case !fence.IsZero() && SameClaim(info.Token, fence) && !info.Released:
 		return nil
 	case !fence.IsZero() && info.Token.Compare(fence) > 0:
 		return fmt.Errorf("%w: %q is under the later lease %s", ErrLeaseLost, key, info.Token)
-	case !fence.IsZero() && info.Released && sameClaim(info.Token, fence):
+	case !fence.IsZero() && info.Released && SameClaim(info.Token, fence):
 		return fmt.Errorf("%w: the lease on %q was released", ErrLeaseLost, key)
 	}
 	return nil
 }
 
-// sameClaim says whether two tokens are of one lease: renewals may have moved
-// its epoch on.
-func sameClaim(a, b lwwmap.Token) bool { return a.Claim() == b.Claim() && a.Owner() == b.Owner() }
+// SameClaim says whether two tokens are of one lease. Its token grows while it
+// is held: a renewal on a later day moves the epoch on, and a write may lift it
+// above a fence that the key has carried. Whoever holds an older one of them
+// holds the lease all the same; what it writes carries the present one.
+func SameClaim(a, b lwwmap.Token) bool { return a.Claim() == b.Claim() && a.Owner() == b.Owner() }
 
 // currentFence returns the token under which a write of the lease's holder is
 // made: the held one, if the holder's own has been renewed into it.
@@ -139,7 +141,7 @@ func (r *Replica) currentFence(key string, fence lwwmap.Token) lwwmap.Token {
 		return fence
 	}
 	if rec := r.m.Get(lwwmap.Lease, key); !rec.IsZero() {
-		if held, _ := rec.Fence(); sameClaim(held, fence) {
+		if held, _ := rec.Fence(); SameClaim(held, fence) {
 			return held
 		}
 	}
@@ -164,7 +166,7 @@ func (r *Replica) liftLease(at Instant, key string, token lwwmap.Token) (lwwmap.
 		}
 	}
 	rec := r.m.Get(lwwmap.Lease, key)
-	if fence.Compare(token) <= 0 || rec.IsZero() || !sameClaim(Lease(rec).Token, token) {
+	if fence.Compare(token) <= 0 || rec.IsZero() || !SameClaim(Lease(rec).Token, token) {
 		return token, nil
 	}
 	stamp, err := r.cfg.Clock.Now(at.Wall)
@@ -271,7 +273,7 @@ func (r *Replica) Renew(at Instant, key string, token lwwmap.Token, ttl time.Dur
 		return token, fmt.Errorf("%w: no lease on %q is known", ErrLeaseLost, key)
 	}
 	held := Lease(rec)
-	if !sameClaim(held.Token, token) {
+	if !SameClaim(held.Token, token) {
 		if held.Released && held.Token.Compare(token) > 0 {
 			return r.claim(at, key, token.Owner(), ttl, nil, held.Token)
 		}
@@ -303,7 +305,7 @@ func (r *Replica) Release(at Instant, key string, token lwwmap.Token) error {
 		return nil
 	}
 	held := Lease(rec)
-	if !sameClaim(held.Token, token) || held.Released {
+	if !SameClaim(held.Token, token) || held.Released {
 		return nil
 	}
 	stamp, err := r.cfg.Clock.Now(at.Wall)

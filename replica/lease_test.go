@@ -227,6 +227,8 @@ func TestRenewalsMoveOnToTheEpochOfTheDay(t *testing.T) {
 	sync(t, a, b)
 	require.Equal(t, renewed, b.lease("k").Token)
 	require.NoError(t, a.putFenced("k", "with the old token", token))
+	fence, _ := a.Map().Get(lwwmap.Data, "k").Fence()
+	require.Equal(t, renewed, fence, "the write carries the present one")
 	require.NoError(t, a.putFenced("k", "after", renewed))
 	require.Equal(t, renewed, a.renew("k", token))
 	sync(t, a, b)

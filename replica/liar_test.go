@@ -55,7 +55,7 @@ func (l *liar) hear() (frames []replica.Frame) {
 }
 
 func (l *liar) hello() *replica.Hello {
-	return &replica.Hello{Version: replica.Version, Registry: "test", Clock: l.n.Now(l.n.now())}
+	return &replica.Hello{Version: replica.Version, Registry: "test", Clock: l.n.latest(), Wall: l.n.Now(l.n.now())}
 }
 
 // status is the last one among what was heard.

@@ -15,12 +15,13 @@ const Version = 1
 type Frame interface{ frameType() uint8 }
 
 // Hello opens a session. All of a session is judged at the later of the two
-// clocks: what has expired by then counts as dead on both sides.
+// wall clocks: what has expired by then counts as dead on both sides.
 type Hello struct {
 	Version  uint64
 	Registry string
-	Clock    hlc.Timestamp
-	Keys     uint64 // entries held, for progress
+	Clock    hlc.Timestamp // not below any stamp that the sender has seen
+	Wall     hlc.Timestamp // by which the sender judges expiry: never above Clock, and without ticks
+	Keys     uint64        // entries held, for progress
 	Root     lwwmap.Digest
 	Context  [16]byte // hash of the context
 }

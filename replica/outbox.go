@@ -41,6 +41,7 @@ type outbox struct {
 	// covers holds, for an unsent write, earlier unsent writes to the same key.
 	covers  map[uint64]crdt.Ranges
 	covered int
+	sent    int // bytes of entries in deltas, since takeSent
 	// foreign holds keys whose unsent own writes were overtaken by another's.
 	foreign map[foreignKey]overtaken
 }
@@ -172,6 +173,7 @@ func (r *Replica) Outbox() *Delta {
 			size += rec.Size()
 		}
 	}
+	o.sent += size
 	if o.cursor = end; end == o.last {
 		r.Skip() // forgets what entries that are gone had covered
 	}
@@ -180,6 +182,12 @@ func (r *Replica) Outbox() *Delta {
 	}
 	r.stats.Sent++
 	return d
+}
+
+// takeSent returns how many bytes deltas have carried since it was last asked.
+func (o *outbox) takeSent() (bytes int) {
+	bytes, o.sent = o.sent, 0
+	return bytes
 }
 
 // settledForeign returns the foreign keys whose seqs all lie up to end, in an

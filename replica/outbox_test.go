@@ -180,7 +180,7 @@ func TestRoomForCoversComesBack(t *testing.T) {
 		a.put(fmt.Sprint(i), "v")
 		a.del(fmt.Sprint(i))
 	}
-	a.Map().Collect(a.Now(a.now()), 10_000)
+	a.Map().Collect(a.latest(), 10_000)
 	gossip(t, a, b)
 	for range 10 {
 		a.put("k", "v")

@@ -27,19 +27,26 @@ func (r *Replica) Receive(at Instant, from, via string, d *Delta) (rcpt Receipt)
 	if d.Actor == r.actor {
 		return Receipt{Refused: r.receiveOwn(at, d)}
 	}
+	news := 0
 	for i := range d.Entries {
-		outcome, err := r.apply(at, from, d.Entries[i], false)
+		e := &d.Entries[i]
+		outcome, err := r.apply(at, from, *e, false)
 		if err != nil {
 			rcpt.Refused = err
 			continue
 		}
 		if outcome == lwwmap.Stored {
 			rcpt.Stored++
+			news += entryOverhead + len(e.Key) + len(e.Value)
 		}
 	}
+	r.peers.load.add(news, at)
 	r.noteSeqs(at, from, via, d, rcpt.Refused == nil)
 	return rcpt
 }
+
+// entryOverhead is about what an entry takes in a message beyond key and value.
+const entryOverhead = 32
 
 // noteSeqs takes over which writes a delta says it covers. A range is seen only
 // if each of its entries was stored or rightly ignored, and only on the word of

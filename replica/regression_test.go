@@ -71,7 +71,7 @@ func TestAWriteBeatsAFencedOneThatItsWriterSawDeleted(t *testing.T) {
 	sync(t, a, c) // c keeps the fenced value
 	b.del("k")
 	b.elapsed += time.Second
-	require.Equal(t, 1, b.Map().Collect(b.Now(b.now()), 10))
+	require.Equal(t, 1, b.Map().Collect(b.latest(), 10))
 	d.put("k", "late") // d has heard of nothing
 	gossip(t, d, b)
 	require.Equal(t, "late", b.get("k"))
@@ -119,7 +119,7 @@ func TestAWriteIsStampedAboveAllThatAMergedContextNames(t *testing.T) {
 	a.putUnder(token, "k", "seen", 0)
 	seen := a.Map().Get(lwwmap.Data, "k").Order()
 	del(token, "k")
-	a.Map().Collect(a.Now(a.now()), 10) // the horizon is the tombstone of l, ten seconds earlier
+	a.Map().Collect(a.latest(), 10) // the horizon is the tombstone of l, ten seconds earlier
 	sync(t, a, b)
 	b.elapsed = time.Second // the lease on k has lapsed; b's wall clock is behind
 	b.put("k", "w")

@@ -42,8 +42,9 @@ func (r *Replica) Map() *lwwmap.Map { return r.m }
 // Actor returns as whom this replica writes, zero before its first write.
 func (r *Replica) Actor() crdt.Actor { return r.actor }
 
-// Now is the time by which this replica judges expiry.
-func (r *Replica) Now(at Instant) hlc.Timestamp { return r.cfg.Clock.Reading(at.Wall) }
+// Now is the time by which this replica judges expiry: its own wall clock. The
+// hybrid clock follows the fastest peer, and would shorten everybody's lifetimes.
+func (r *Replica) Now(at Instant) hlc.Timestamp { return hlc.FromTime(at.Wall) }
 
 // Write is a write to be made. Zero Expires means never, a zero Fence that the
 // writer holds no lease.

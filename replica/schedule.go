@@ -9,14 +9,17 @@ import (
 )
 
 // schedule decides with whom to open sessions: with each peer that comes, where
-// gossip shows a gap, and now and then with a random peer. It keeps peers in a
-// slice in the order of their coming, so that every run is the same.
+// gossip shows a gap, and now and then with a random peer. The latter two wait
+// while gossip carries much: see load. It keeps peers in a slice in the order of
+// their coming, so that every run is the same.
 type schedule struct {
 	rand   *rand.Rand
 	self   string
 	every  time.Duration
 	known  []*peerState
 	next   time.Duration // of the periodic session
+	late   time.Duration // since when that is put off, zero if it is not
+	load   load
 	gaps   []gap
 	active int
 	// sessions counts those under way with each peer, known yet or not.
@@ -118,6 +121,7 @@ func (s *schedule) missed(a crdt.Actor, upTo uint64, via string, at Instant) {
 
 // due returns the peers with which to open a session now.
 func (s *schedule) due(r *Replica, at Instant) (dial []string) {
+	s.load.add(r.out.takeSent(), at)
 	s.checkGaps(r, at)
 	s.checkPeriod(at)
 	for _, p := range s.known {
@@ -135,7 +139,7 @@ func (s *schedule) checkGaps(r *Replica, at Instant) {
 	s.gaps = slices.DeleteFunc(s.gaps, func(g gap) bool { return g.tries >= maxGapTries || g.filled(r.m.Context()) })
 	for i := range s.gaps {
 		g := &s.gaps[i]
-		if g.at > at.Mono || len(s.known) == 0 {
+		if at.Mono < s.load.after(g.at, gapMost) || len(s.known) == 0 {
 			continue
 		}
 		p := s.find(g.via)
@@ -165,6 +169,14 @@ func (s *schedule) checkPeriod(at Instant) {
 	if at.Mono < s.next || len(s.known) == 0 {
 		return
 	}
+	if s.late == 0 {
+		s.late = at.Mono
+	}
+	if s.load.after(at.Mono, periodMost) > at.Mono && at.Mono < s.late+periodMost {
+		s.next = at.Mono + s.jitter(min(s.every, periodAgain)) // not at the end of the load, when it would be everyone's turn
+		return
+	}
+	s.late = 0
 	s.next = at.Mono + s.jitter(s.every)
 	s.known[s.rand.IntN(len(s.known))].want(at)
 }
@@ -188,7 +200,7 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 			consider(r.peers.next)
 		}
 		for _, g := range r.peers.gaps {
-			consider(g.at)
+			consider(r.peers.load.after(g.at, gapMost))
 		}
 	}
 	if e := r.m.NextExpiry(); e != 0 {

@@ -41,9 +41,10 @@ type Session struct {
 	err    error
 
 	snap   *lwwmap.Snapshot
-	own    hlc.Timestamp // this side's clock in its hello
-	theirs hlc.Timestamp // the peer's: not below any stamp that it has seen
-	when   hlc.Timestamp // the later of both: when the join is judged
+	clock  hlc.Timestamp // this side's in its hello
+	wall   hlc.Timestamp // the same
+	theirs hlc.Timestamp // the peer's clock: not below any stamp that it has seen
+	when   hlc.Timestamp // the later wall clock of both: when the join is judged
 
 	queue        []Frame
 	helloed      bool
@@ -78,7 +79,7 @@ type SessionStats struct {
 // Dial begins a session as the side that speaks first.
 func (r *Replica) Dial(at Instant, peer string) *Session {
 	s := r.newSession(at, peer, true)
-	s.queue = append(s.queue, s.hello(s.snap.RootAt(s.own)))
+	s.queue = append(s.queue, s.hello(s.snap.RootAt(s.wall)))
 	return s
 }
 
@@ -89,12 +90,14 @@ func (r *Replica) Accept(at Instant, peer string) *Session {
 
 func (r *Replica) newSession(at Instant, peer string, dialer bool) *Session {
 	r.peers.began(peer)
-	return &Session{r: r, peer: peer, dialer: dialer, snap: r.m.Snapshot(), own: r.Now(at)}
+	return &Session{
+		r: r, peer: peer, dialer: dialer, snap: r.m.Snapshot(), clock: r.cfg.Clock.Reading(at.Wall), wall: r.Now(at),
+	}
 }
 
 func (s *Session) hello(root lwwmap.Digest) *Hello {
 	return &Hello{
-		Version: Version, Registry: s.r.cfg.Registry, Clock: s.own, Root: root,
+		Version: Version, Registry: s.r.cfg.Registry, Clock: s.clock, Wall: s.wall, Root: root,
 		Keys: uint64(s.snap.Len(lwwmap.Data)), Context: s.snap.Context().Hash(),
 	}
 }
@@ -172,9 +175,12 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 	if err := s.r.cfg.Clock.Check(h.Clock, at.Wall); err != nil {
 		return fmt.Errorf("peer's clock: %w", err)
 	}
+	if h.Wall > h.Clock { // so the bound on skew holds for it, too
+		return fmt.Errorf("%w: peer's wall clock lies ahead of its hybrid one", ErrProtocol)
+	}
 	s.helloed = true
 	s.rounds, s.keys = 1, h.Keys
-	s.theirs, s.when = h.Clock, max(s.own, h.Clock)
+	s.theirs, s.when = h.Clock, max(s.wall, h.Wall)
 	root := s.snap.RootAt(s.when)
 	equal := root == h.Root && h.Context == s.snap.Context().Hash()
 	switch {

@@ -17,15 +17,16 @@ func TestHellosThatDoNotFitEndTheSession(t *testing.T) {
 	for name, spoil := range map[string]func(*replica.Hello){
 		"registry": func(h *replica.Hello) { h.Registry = "other" },
 		"clock":    func(h *replica.Hello) { h.Clock = hlc.FromTime(start.Add(hlc.DefaultMaxSkew + time.Millisecond)) },
+		"wall":     func(h *replica.Hello) { h.Wall = h.Clock + 1<<16 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newNode(t, "a", 1)
 			l := lieTo(a, true)
 			h := l.hello()
 			spoil(h)
-			require.Error(t, l.say(h))
+			require.Error(t, l.s.Handle(a.now(), h))
 			require.Equal(t, replica.Failed, l.state())
-			require.Equal(t, hlc.FromTime(start), a.Now(a.now()), "the clock was not moved")
+			require.Equal(t, hlc.FromTime(start), a.latest(), "the clock was not moved")
 		})
 	}
 }

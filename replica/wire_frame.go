@@ -7,6 +7,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 )
 
@@ -15,6 +16,7 @@ type wireHello struct {
 	Version  uint64
 	Registry cbor.ByteString
 	Clock    uint64
+	Ahead    uint64 // ms that the clock is ahead of the wall clock
 	Keys     uint64
 	Root     []byte
 	Context  []byte
@@ -101,7 +103,10 @@ func EncodeFrame(dst []byte, f Frame) ([]byte, error) {
 func body(f Frame) any {
 	switch f := f.(type) {
 	case *Hello:
-		return wireHello{Version: f.Version, Registry: cbor.ByteString(f.Registry), Clock: uint64(f.Clock), Keys: f.Keys, Root: f.Root[:], Context: f.Context[:]}
+		return wireHello{
+			Version: f.Version, Registry: cbor.ByteString(f.Registry), Clock: uint64(f.Clock), Ahead: f.Clock.Millis() - f.Wall.Millis(),
+			Keys: f.Keys, Root: f.Root[:], Context: f.Context[:],
+		}
 	case *Contexts:
 		w := wireContexts{Last: f.Last}
 		for _, s := range f.Spans {
@@ -197,14 +202,16 @@ const (
 )
 
 func (r *reader) hello() *Hello {
-	r.version(6, "hello")
+	r.version(7, "hello")
 	f := &Hello{Version: Version}
 	if name := r.bytes(); len(name) <= maxRegistry {
 		f.Registry = string(name)
 	} else {
 		r.fail("registry name of %d bytes", len(name))
 	}
-	f.Clock, f.Keys, f.Root, f.Context = r.stamp(), r.uint(), r.digest(), r.digest()
+	f.Clock = r.stamp()
+	f.Wall = hlc.Make(f.Clock.Millis()-r.upTo(f.Clock.Millis()), 0)
+	f.Keys, f.Root, f.Context = r.uint(), r.digest(), r.digest()
 	return f
 }
 
