@@ -1,4 +1,7 @@
 package minikv
 
-// TopicOf is for tests that speak to a node without the library.
-var TopicOf = topicOf
+// TopicOf and RegistryID are for tests that speak to a node without the library.
+var (
+	TopicOf    = topicOf
+	RegistryID = registryID
+)

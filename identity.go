@@ -46,6 +46,12 @@ func topicOf(registry string) string {
 	return "minikv/1/" + hex.EncodeToString(sum[:])
 }
 
+// registryID is what an exchange of a public registry calls it by: short, as it is all that most of them say.
+func registryID(registry string) string {
+	sum := sha256.Sum256([]byte("minikv/1/public/exchange\n" + registry))
+	return string(sum[:16])
+}
+
 // digestKeyOf keys the digests of a public registry, so that equal entries of two registries differ in them.
 func digestKeyOf(registry string) []byte {
 	sum := sha256.Sum256([]byte("minikv/1/public/digest\n" + registry))
