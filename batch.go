@@ -2,6 +2,7 @@ package minikv
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/minikv/minikv/lwwmap"
 	"github.com/minikv/minikv/replica"
@@ -136,6 +137,21 @@ func (b *Batch) apply() (rev Revision, key string, err error) {
 			return rev, w.key, err
 		}
 	}
+	if len(b.writes) < fewToShare || runtime.GOMAXPROCS(0) == 1 {
+		return b.writeAll(at)
+	}
+	r.batching = true
+	r.rep.Batch(func(beside func()) { go beside() }, func() { rev, key, err = b.writeAll(at) })
+	r.batching = false
+	r.scheduleTick(at)
+	return rev, key, err
+}
+
+// fewToShare is how many writes are not worth a second core.
+const fewToShare = 256
+
+func (b *Batch) writeAll(at replica.Instant) (rev Revision, key string, err error) {
+	r := b.r
 	for i := range b.writes {
 		w := &b.writes[i]
 		if w.delete {

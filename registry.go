@@ -37,6 +37,7 @@ type Registry struct {
 	warned  time.Duration // monotonic: when the clock was last complained of
 
 	nextTick   time.Duration // monotonic
+	batching   bool          // a batch is being written: it looks at its expiries itself
 	tickSooner chan struct{} // capacity 1
 	syncNews   chan struct{} // closed, and made anew, when a peer has been synced with
 

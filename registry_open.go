@@ -69,7 +69,7 @@ func (r *Registry) notify(c replica.Change) {
 		for _, w := range r.watches {
 			w.note(c)
 		}
-		if c.Local && !c.Now.IsZero() && c.Now.Expires() != 0 {
+		if c.Local && !c.Now.IsZero() && c.Now.Expires() != 0 && !r.batching {
 			r.scheduleTick(r.node.instant())
 		}
 	case lwwmap.Lease:

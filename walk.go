@@ -107,6 +107,7 @@ func (r *Registry) walkSnapshot(ctx context.Context, b bounds, fn func(lwwmap.Re
 	}
 	scan, now := r.m.Scan(lwwmap.Data), r.now()
 	r.mu.Unlock()
+	defer scan.Close()
 	scan.Ascend(b.from, b.to, func(rec lwwmap.Record) bool {
 		if !strings.HasPrefix(rec.Key(), b.prefix) {
 			return false

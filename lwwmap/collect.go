@@ -6,41 +6,50 @@ import "github.com/minikv/minikv/hlc"
 // oldest first, and says how many. It is safe at any time, whatever other
 // replicas have seen: the context remembers the delete. Collecting late only
 // spares peers that were away the slower way of settling by digests.
-func (m *Map) Collect(olderThan hlc.Timestamp, max int) (n int) {
-	for ; n < max; n++ {
-		t, ok := m.tombs.Min()
-		if !ok || t.at > olderThan {
-			break
-		}
-		m.Forget(t.rec)
+func (m *Map) Collect(olderThan hlc.Timestamp, max int) int {
+	old := first(m.OldestTombstones, max, func(r Record) bool { return r.Stamp() <= olderThan })
+	for _, r := range old {
+		m.Forget(r)
 	}
-	return n
+	return len(old)
 }
 
 // Expire takes up to max entries out that expired at or before now, the
 // earliest first, and returns them. No message is needed: every replica does
 // so by its own clock.
 func (m *Map) Expire(now hlc.Timestamp, max int) (gone []Record) {
-	for len(gone) < max {
-		t, ok := m.expiring.Min()
-		if !ok || t.at > now {
-			break
-		}
-		m.Forget(t.rec)
-		gone = append(gone, t.rec)
+	gone = first(m.Expiring, max, func(r Record) bool { return r.Expires() <= now })
+	for _, r := range gone {
+		m.Forget(r)
 	}
 	return gone
 }
 
+// first gathers up to max records from the start of an order, as long as want
+// says so.
+func first(walk func(func(Record) bool), max int, want func(Record) bool) (found []Record) {
+	walk(func(r Record) bool {
+		if len(found) == max || !want(r) {
+			return false
+		}
+		found = append(found, r)
+		return true
+	})
+	return found
+}
+
 // NextExpiry returns when the next entry expires, zero if none does.
-func (m *Map) NextExpiry() hlc.Timestamp {
-	t, _ := m.expiring.Min()
-	return t.at
+func (m *Map) NextExpiry() (at hlc.Timestamp) {
+	m.Expiring(func(r Record) bool {
+		at = r.Expires()
+		return false
+	})
+	return at
 }
 
 // Forget takes out a record that is held, and raises the horizon to it.
 func (m *Map) Forget(r Record) {
 	m.passed(r)
-	at := slot(r.Kind(), r.Key())
-	m.remove(at, m.at(at, r.Kind(), r.Key()))
+	p := m.Find(r.Kind(), r.Key())
+	m.remove(&p)
 }

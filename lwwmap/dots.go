@@ -31,28 +31,24 @@ func (c *dotChunk) place(seq uint64) (i int, there bool) {
 	return bits.OnesCount64(c.held & (bit - 1)), c.held&bit != 0
 }
 
-func (d *dotIndex) get(seq uint64) Record {
-	if c, ok := d.chunks.Get(seq >> chunkBits); ok {
-		if i, there := c.place(seq); there {
-			return c.recs[i]
-		}
-	}
-	return Record{}
-}
-
 // writable returns the seq's chunk for a writer of this generation.
 func (d *dotIndex) writable(seq, gen uint64) *dotChunk {
 	c, ok := d.chunks.Get(seq >> chunkBits)
-	switch {
-	case !ok:
-		c = &dotChunk{gen: gen}
-	case c.gen == gen:
+	if ok && c.gen == gen {
 		return c
-	default:
-		c = &dotChunk{gen: gen, held: c.held, recs: append(make([]Record, 0, cap(c.recs)), c.recs...)}
 	}
-	d.chunks.Set(seq>>chunkBits, c)
-	return c
+	if !ok {
+		c = new(dotChunk)
+	}
+	return d.own(seq, c, gen)
+}
+
+// own puts a copy of the seq's chunk in its place, for a writer of this
+// generation.
+func (d *dotIndex) own(seq uint64, c *dotChunk, gen uint64) *dotChunk {
+	mine := &dotChunk{gen: gen, held: c.held, recs: append(make([]Record, 0, cap(c.recs)), c.recs...)}
+	d.chunks.Set(seq>>chunkBits, mine)
+	return mine
 }
 
 func (d *dotIndex) set(seq uint64, r Record, gen uint64) {
@@ -72,16 +68,22 @@ func (d *dotIndex) set(seq uint64, r Record, gen uint64) {
 // remove takes a seq out if it holds r: a misbehaving writer may have put
 // another record under the same dot.
 func (d *dotIndex) remove(seq uint64, r Record, gen uint64) {
-	if d.get(seq) != r {
+	c, ok := d.chunks.Get(seq >> chunkBits)
+	if !ok {
+		return
+	}
+	i, there := c.place(seq)
+	if !there || c.recs[i] != r {
 		return
 	}
 	d.count--
-	c := d.writable(seq, gen)
 	if len(c.recs) == 1 {
 		d.chunks.Delete(seq >> chunkBits)
 		return
 	}
-	i, _ := c.place(seq)
+	if c.gen != gen {
+		c = d.own(seq, c, gen)
+	}
 	c.held &^= 1 << (seq % (1 << chunkBits))
 	c.recs = append(c.recs[:i], c.recs[i+1:]...)
 	if len(c.recs) <= cap(c.recs)/4 {

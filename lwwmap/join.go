@@ -9,25 +9,39 @@ func (m *Map) Join(o *Map) {
 	type change struct{ was, now Record }
 	var changes []change
 	m.each(func(r Record) {
-		other := o.get(r.Kind(), r.Key())
-		if now := m.choose(r, other, o); now != r {
+		other := o.Get(r.Kind(), r.Key())
+		if now := m.choose(r, other, o); !now.Same(r) {
 			changes = append(changes, change{r, now})
 		}
 	})
 	o.each(func(r Record) {
-		if m.get(r.Kind(), r.Key()).IsZero() && m.choose(Record{}, r, o) == r {
+		if m.Get(r.Kind(), r.Key()).IsZero() && m.choose(Record{}, r, o).Same(r) {
 			changes = append(changes, change{Record{}, r})
 		}
 	})
 	for _, c := range changes {
 		if c.was.IsZero() {
-			m.set(slot(c.now.Kind(), c.now.Key()), nil, c.now)
+			m.put(c.now)
 		} else {
 			m.replace(c.was, c.now)
 		}
 	}
-	m.context.Join(o.context)
-	m.horizons.Join(&o.horizons)
+	m.joinSeen(o.state.Context, &o.state.Horizons)
+}
+
+// joinSeen takes over what another replica has seen and forgotten.
+func (m *Map) joinSeen(context *crdt.Context, horizons *Horizons) {
+	if m.step != nil {
+		m.step.Seen = append(m.step.Seen, context.Sub(m.state.Context)...)
+	}
+	m.state.Context.Join(context)
+	m.state.Horizons.Join(horizons)
+}
+
+// put stores a record whose key holds nothing.
+func (m *Map) put(r Record) {
+	p := m.Find(r.Kind(), r.Key())
+	m.set(&p, r)
 }
 
 // choose returns what remains of mine and theirs.
@@ -37,14 +51,14 @@ func (m *Map) choose(mine, theirs Record, o *Map) Record {
 	if !mine.IsZero() {
 		kind = mine.Kind()
 		a.Holds, a.Held = true, mine.Item()
-		b.Seen = o.context.Has(a.Held.Dot)
+		b.Seen = o.state.Context.Has(a.Held.Dot)
 	}
 	if !theirs.IsZero() {
 		kind = theirs.Kind()
 		b.Holds, b.Held = true, theirs.Item()
-		a.Seen = m.context.Has(b.Held.Dot)
+		a.Seen = m.state.Context.Has(b.Held.Dot)
 	}
-	a.Horizon, b.Horizon = m.horizons.Of(kind), o.horizons.Of(kind)
+	a.Horizon, b.Horizon = m.state.Horizons.Of(kind), o.state.Horizons.Of(kind)
 	switch Resolve(a, b) {
 	case First, Both:
 		return mine
@@ -65,15 +79,14 @@ func (m *Map) each(fn func(Record)) {
 // takes over the peer's context and horizons. It returns the changes made.
 func (m *Map) Settle(drops []Drop, context *crdt.Context, horizons *Horizons) (done []Drop) {
 	for _, d := range drops {
-		if m.get(d.Was.Kind(), d.Was.Key()) != d.Was {
+		if !m.Get(d.Was.Kind(), d.Was.Key()).Same(d.Was) {
 			continue
 		}
 		m.passed(d.Was)
 		m.replace(d.Was, d.Now)
 		done = append(done, d)
 	}
-	m.context.Join(context)
-	m.horizons.Join(horizons)
+	m.joinSeen(context, horizons)
 	return done
 }
 
@@ -81,22 +94,24 @@ func (m *Map) Settle(drops []Drop, context *crdt.Context, horizons *Horizons) (d
 // anything.
 type Drop struct{ Was, Now Record }
 
-// Clone returns a map that shares nothing that changes.
+// Clone returns a map in memory that shares nothing that changes.
 func (m *Map) Clone() *Map {
-	c := &Map{table: newTable(m.digestKey), context: m.context.Clone(), horizons: m.horizons}
-	m.each(func(r Record) { c.set(slot(r.Kind(), r.Key()), nil, r) })
+	c := New(nil)
+	c.digestKey = m.digestKey
+	c.joinSeen(m.state.Context, &m.state.Horizons)
+	m.each(c.put)
 	return c
 }
 
 // Equal says whether two maps are the same state: entries, tombstones, context
 // and horizons.
 func (m *Map) Equal(o *Map) bool {
-	if m.Root() != o.Root() || m.tombstones != o.tombstones || m.horizons != o.horizons || !m.context.Equal(o.context) {
+	if m.Root() != o.Root() || m.Tombstones() != o.Tombstones() || m.state.Horizons != o.state.Horizons || !m.state.Context.Equal(o.state.Context) {
 		return false
 	}
 	same := true
 	m.each(func(r Record) {
-		other := o.get(r.Kind(), r.Key())
+		other := o.Get(r.Kind(), r.Key())
 		same = same && !other.IsZero() && r.Hash() == other.Hash()
 	})
 	return same

@@ -4,14 +4,17 @@ import (
 	"crypto/sha256"
 
 	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
 )
 
 // Map is the state of one registry on one replica. See the package
 // documentation for its invariant.
 type Map struct {
-	*table
-	context  *crdt.Context
-	horizons Horizons
+	View      // of rows, for readers
+	rows      Table
+	digestKey Digest
+	state     State
+	step      *Step // what the next Commit makes permanent; nil in memory
 }
 
 // Horizons are the collection horizons of a replica, one for each kind of
@@ -36,52 +39,138 @@ func (h *Horizons) Join(g *Horizons) {
 	}
 }
 
-// New returns an empty map. Replicas that compare digests must share the
-// digest key, which may be of any length.
+// New returns an empty map in memory. Replicas that compare digests must share
+// the digest key, which may be of any length.
 func New(digestKey []byte) *Map {
-	sum := sha256.Sum256(digestKey)
-	return &Map{table: newTable(Digest(sum[:len(Digest{})])), context: new(crdt.Context)}
+	m := newMap(digestKey, newMemory(), State{Context: new(crdt.Context)})
+	m.step = nil
+	return m
 }
 
-// Get returns what is held for a key, which may be dead. The zero Record means
-// nothing is held.
-func (m *Map) Get(kind Kind, key string) Record { return m.get(kind, key) }
+// Open returns the map whose records are in a table, and which is for the rest
+// in the given state. It goes on with both.
+func Open(digestKey []byte, t Table, s State) *Map { return newMap(digestKey, t, s) }
+
+func newMap(digestKey []byte, t Table, s State) *Map {
+	sum := sha256.Sum256(digestKey)
+	return &Map{View: t, rows: t, digestKey: Digest(sum[:len(Digest{})]), state: s, step: new(Step)}
+}
 
 // Context returns the writes this replica has seen. It is the map's own and
 // changes with it.
-func (m *Map) Context() *crdt.Context { return m.context }
+func (m *Map) Context() *crdt.Context { return m.state.Context }
 
 // Horizons returns the collection horizons.
-func (m *Map) Horizons() Horizons { return m.horizons }
+func (m *Map) Horizons() Horizons { return m.state.Horizons }
 
 // Root is the digest of all entries that are not tombstones. Use RootAt to
 // leave out those that have expired.
-func (m *Map) Root() Digest { return m.sums.root }
+func (m *Map) Root() Digest { return m.state.Sums.root }
+
+// RootAt returns the digest without the entries that are dead at the given
+// time.
+func (m *Map) RootAt(at hlc.Timestamp) Digest { return rootAt(m, &m.state.Sums, at) }
 
 // Len is the number of entries of a kind that are held and not tombstones.
-func (m *Map) Len(kind Kind) int { return m.live[kind-Data] }
+func (m *Map) Len(kind Kind) int { return m.state.Counts.Live[kind-Data] }
 
 // Tombstones is the number of tombstones held.
-func (m *Map) Tombstones() int { return m.tombstones }
+func (m *Map) Tombstones() int { return m.state.Counts.Tombstones }
 
 // Bytes is the packed size of all records held.
-func (m *Map) Bytes() int64 { return m.bytes }
+func (m *Map) Bytes() int64 { return m.state.Counts.Bytes }
+
+// Find looks a key up, for a Write that may follow at once.
+func (m *Map) Find(kind Kind, key string) Place { return m.rows.Find(kind, key) }
 
 // Write adds a write of this replica: its dot must be the next of its actor,
 // its order above what is held. It returns the new record and what it
 // replaced; ok is false, and nothing was written, if the order is not above.
 func (m *Map) Write(e Entry) (now, was Record, ok bool) {
-	at := slot(e.Kind, e.Key)
-	c := m.at(at, e.Kind, e.Key)
-	now = Pack(&e, m.digestKey)
-	if c != nil {
-		if was = c.rec; now.Compare(was) <= 0 {
-			return Record{}, was, false
+	p := m.Find(e.Kind, e.Key)
+	return m.WriteAt(&p, &e)
+}
+
+// WriteAt is Write for a key that Find has looked up; nothing must have been
+// written since.
+func (m *Map) WriteAt(p *Place, e *Entry) (now, was Record, ok bool) {
+	now = Pack(e, m.digestKey)
+	if was = p.Held; !was.IsZero() && now.Compare(was) <= 0 {
+		return Record{}, was, false
+	}
+	m.saw(e.Dot)
+	m.set(p, now)
+	return now, was, true
+}
+
+// saw enters a dot in the context.
+func (m *Map) saw(d crdt.Dot) {
+	m.state.Context.Add(d)
+	if m.step != nil {
+		m.step.saw(d.Actor, d.Seq, d.Seq)
+	}
+}
+
+// Saw enters ranges of an actor's writes in the context. For each dot in them
+// the map must hold the entry or a higher one, or have seen a tombstone at least
+// as high.
+func (m *Map) Saw(a crdt.Actor, seqs crdt.Ranges) {
+	m.state.Context.AddRanges(a, seqs)
+	if m.step != nil {
+		for _, r := range seqs {
+			m.step.saw(a, r.Lo, r.Hi)
 		}
 	}
-	m.context.Add(e.Dot)
-	m.set(at, c, now)
-	return now, was, true
+}
+
+// set makes r the record at p, and counts it.
+func (m *Map) set(p *Place, r Record) {
+	m.count(p, p.Held, -1)
+	m.rows.Set(p, r)
+	m.count(p, r, 1)
+}
+
+// remove takes out what is at p.
+func (m *Map) remove(p *Place) {
+	m.count(p, p.Held, -1)
+	m.rows.Remove(p)
+}
+
+// count enters a record in the totals, or takes it out where n is -1.
+func (m *Map) count(p *Place, r Record, n int) {
+	if r.IsZero() {
+		return
+	}
+	m.state.Counts.add(r, n)
+	if r.Deleted() {
+		return
+	}
+	bucket, hash := bucketOf(p.slot), r.Hash()
+	if n < 0 {
+		m.state.Sums.Sub(bucket, hash)
+	} else {
+		m.state.Sums.Add(bucket, hash)
+	}
+	if m.step == nil {
+		return
+	}
+	if n < 0 {
+		hash = Digest{}.Sub(hash)
+	}
+	m.step.Sums = append(m.step.Sums, BucketDelta{bucket, hash})
+}
+
+// Commit ends a step: all changes since the last one become permanent
+// together. After an error the map must be thrown away: what it holds is not
+// what its table will say. In memory it does nothing.
+func (m *Map) Commit() error {
+	if m.step == nil {
+		return nil
+	}
+	m.step.Horizons, m.step.Counts = m.state.Horizons, m.state.Counts
+	err := m.rows.Commit(m.step, func() *State { return &m.state })
+	m.step.reset()
+	return err
 }
 
 // Outcome says what became of an entry that arrived.
@@ -112,37 +201,32 @@ func (m *Map) Restore(e Entry) (o Outcome, now, was Record) {
 }
 
 func (m *Map) apply(e Entry, despite bool) (o Outcome, now, was Record) {
-	at := slot(e.Kind, e.Key)
-	c := m.at(at, e.Kind, e.Key)
-	if c != nil {
-		was = c.rec
-	}
-	if m.context.Has(e.Dot) && !despite && (was.IsZero() || was.Dot() != e.Dot) {
+	p := m.Find(e.Kind, e.Key)
+	was = p.Held
+	if m.state.Context.Has(e.Dot) && !despite && (was.IsZero() || was.Dot() != e.Dot) {
 		return Overtaken, was, was
 	}
 	now = Pack(&e, m.digestKey)
+	m.saw(e.Dot)
 	if !was.IsZero() {
-		if c := now.Compare(was); c <= 0 {
-			m.context.Add(e.Dot)
-			if c == 0 {
-				return Known, was, was
-			}
+		switch c := now.Compare(was); {
+		case c == 0:
+			return Known, was, was
+		case c < 0:
 			return Lower, was, was
 		}
 	}
-	m.context.Add(e.Dot)
-	m.set(at, c, now)
+	m.set(&p, now)
 	return Stored, now, was
 }
 
 // replace makes now the record of a key that holds was, even a lower one, for
 // the end of a join; the zero Record takes the key out.
 func (m *Map) replace(was, now Record) {
-	at := slot(was.Kind(), was.Key())
-	c := m.at(at, was.Kind(), was.Key())
+	p := m.Find(was.Kind(), was.Key())
 	if now.IsZero() {
-		m.remove(at, c)
+		m.remove(&p)
 		return
 	}
-	m.set(at, c, now)
+	m.set(&p, now)
 }

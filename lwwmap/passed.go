@@ -8,11 +8,11 @@ package lwwmap
 // the lease itself may not have arrived, or be gone.
 func (m *Map) passed(r Record) {
 	o := r.Order()
-	m.horizons.Raise(r.Kind(), o)
+	m.state.Horizons.Raise(r.Kind(), o)
 	if r.Kind() != Data || o.Fence.IsZero() {
 		return
 	}
 	if lease := m.Get(Lease, r.Key()); lease.IsZero() || lease.Order().Fence.Compare(o.Fence) < 0 {
-		m.horizons.Raise(Lease, Order{Fence: o.Fence.Above()})
+		m.state.Horizons.Raise(Lease, Order{Fence: o.Fence.Above()})
 	}
 }

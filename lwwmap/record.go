@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 	"unsafe"
 
 	"github.com/minikv/minikv/crdt"
@@ -14,28 +15,30 @@ import (
 // that a million of them cost the garbage collector nothing to scan and a
 // lookup touches one place in memory. The zero Record is no record.
 //
-// Layout, little endian: hash 16, stamp 8, actor 8, seq 8, value length 4, key
-// length 2, kind 1, flags 1, then the key, fence 24 and base 8 if flagged,
-// expiry 8 if flagged, and the value.
+// Layout, little endian: hash 16, stamp 8, actor 8, form 1, then seq 4, value
+// length 2 and key length 1 or, in the wide form, which takes over where these
+// do not do, seq 8, value length 4 and key length 2; then the key, fence 24 and
+// base 8 if flagged, expiry 8 if flagged, and the value.
 type Record struct{ p *byte }
 
 const (
 	offStamp  = 16
 	offActor  = 24
-	offSeq    = 32
-	offVLen   = 40
-	offKLen   = 44
-	offKind   = 46
-	offFlags  = 47
-	headerLen = 48
+	offForm   = 32
+	offSeq    = 33
+	narrowLen = 40 // of the header
+	wideLen   = 47
 	fenceLen  = TokenSize + 8
 	expiryLen = 8
 )
 
+// Bits of the form. The low two are the kind.
 const (
-	flagDeleted = 1 << iota
-	flagFence
-	flagExpiry
+	formKind    = 0b11
+	formDeleted = 1 << iota << 1
+	formFence
+	formExpiry
+	formWide
 )
 
 // Pack copies e into a record. The hash is keyed with digestKey. Key and value
@@ -48,37 +51,55 @@ func Pack(e *Entry, digestKey Digest) Record {
 
 // pack is Pack without the hash.
 func pack(e *Entry) []byte {
-	n, flags := headerLen+len(e.Key)+len(e.Value), byte(0)
+	n, form := narrowLen, byte(e.Kind)
+	if e.Dot.Seq > math.MaxUint32 || len(e.Value) > math.MaxUint16 || len(e.Key) > math.MaxUint8 {
+		form |= formWide
+		n = wideLen
+	}
+	head := n
+	n += len(e.Key) + len(e.Value)
 	if e.Deleted {
-		flags |= flagDeleted
+		form |= formDeleted
 	}
 	if !e.Fence.IsZero() || e.Base != 0 {
-		flags |= flagFence
+		form |= formFence
 		n += fenceLen
 	}
 	if e.Expires != 0 {
-		flags |= flagExpiry
+		form |= formExpiry
 		n += expiryLen
 	}
 	b := make([]byte, n)
 	binary.LittleEndian.PutUint64(b[offStamp:], uint64(e.Stamp))
 	binary.LittleEndian.PutUint64(b[offActor:], uint64(e.Dot.Actor))
-	binary.LittleEndian.PutUint64(b[offSeq:], e.Dot.Seq)
-	binary.LittleEndian.PutUint32(b[offVLen:], uint32(len(e.Value)))
-	binary.LittleEndian.PutUint16(b[offKLen:], uint16(len(e.Key)))
-	b[offKind], b[offFlags] = byte(e.Kind), flags
-	rest := b[headerLen+copy(b[headerLen:], e.Key):]
-	if flags&flagFence != 0 {
+	b[offForm] = form
+	putLengths(b[offSeq:head], e)
+	rest := b[head+copy(b[head:], e.Key):]
+	if form&formFence != 0 {
 		copy(rest, e.Fence[:])
 		binary.LittleEndian.PutUint64(rest[TokenSize:], uint64(e.Base))
 		rest = rest[fenceLen:]
 	}
-	if flags&flagExpiry != 0 {
+	if form&formExpiry != 0 {
 		binary.LittleEndian.PutUint64(rest, uint64(e.Expires))
 		rest = rest[expiryLen:]
 	}
 	copy(rest, e.Value)
 	return b
+}
+
+// putLengths writes the part of the header that has two forms; its length says
+// which.
+func putLengths(b []byte, e *Entry) {
+	if len(b) == narrowLen-offSeq {
+		binary.LittleEndian.PutUint32(b, uint32(e.Dot.Seq))
+		binary.LittleEndian.PutUint16(b[4:], uint16(len(e.Value)))
+		b[6] = byte(len(e.Key))
+		return
+	}
+	binary.LittleEndian.PutUint64(b, e.Dot.Seq)
+	binary.LittleEndian.PutUint32(b[8:], uint32(len(e.Value)))
+	binary.LittleEndian.PutUint16(b[12:], uint16(len(e.Key)))
 }
 
 // seal puts the hash of all that follows in front. The digest key takes the
@@ -92,35 +113,63 @@ func seal(b []byte, digestKey Digest) {
 // IsZero says whether r is no record.
 func (r Record) IsZero() bool { return r.p == nil }
 
-func (r Record) head() *[headerLen]byte { return (*[headerLen]byte)(unsafe.Pointer(r.p)) }
+func (r Record) head() *[narrowLen]byte { return (*[narrowLen]byte)(unsafe.Pointer(r.p)) }
 
-func (r Record) klen() int { return int(binary.LittleEndian.Uint16(r.head()[offKLen:])) }
-func (r Record) vlen() int { return int(binary.LittleEndian.Uint32(r.head()[offVLen:])) }
+// wide returns the header of a record in the wide form.
+func (r Record) wide() *[wideLen]byte { return (*[wideLen]byte)(unsafe.Pointer(r.p)) }
 
-func (r Record) flags() byte { return r.head()[offFlags] }
+func (r Record) form() byte { return r.head()[offForm] }
+
+func (r Record) headerLen() int {
+	if r.form()&formWide != 0 {
+		return wideLen
+	}
+	return narrowLen
+}
+
+func (r Record) klen() int {
+	if r.form()&formWide != 0 {
+		return int(binary.LittleEndian.Uint16(r.wide()[offSeq+12:]))
+	}
+	return int(r.head()[offSeq+6])
+}
+
+func (r Record) vlen() int {
+	if r.form()&formWide != 0 {
+		return int(binary.LittleEndian.Uint32(r.wide()[offSeq+8:]))
+	}
+	return int(binary.LittleEndian.Uint16(r.head()[offSeq+4:]))
+}
+
+func (r Record) seq() uint64 {
+	if r.form()&formWide != 0 {
+		return binary.LittleEndian.Uint64(r.wide()[offSeq:])
+	}
+	return uint64(binary.LittleEndian.Uint32(r.head()[offSeq:]))
+}
 
 // body returns everything behind the key.
-func (r Record) body() []byte { return r.bytes()[headerLen+r.klen():] }
+func (r Record) body() []byte { return r.bytes()[r.headerLen()+r.klen():] }
 
 func (r Record) bytes() []byte { return unsafe.Slice(r.p, r.Size()) }
 
 // Size is the length of the packed record in bytes.
-func (r Record) Size() int { return headerLen + r.klen() + r.vlen() + r.extra() }
+func (r Record) Size() int { return r.headerLen() + r.klen() + r.vlen() + r.extra() }
 
 // extra is the length of the optional fields.
 func (r Record) extra() (n int) {
-	f := r.flags()
-	if f&flagFence != 0 {
+	f := r.form()
+	if f&formFence != 0 {
 		n += fenceLen
 	}
-	if f&flagExpiry != 0 {
+	if f&formExpiry != 0 {
 		n += expiryLen
 	}
 	return n
 }
 
 // Kind says what the record is about.
-func (r Record) Kind() Kind { return Kind(r.head()[offKind]) }
+func (r Record) Kind() Kind { return Kind(r.form() & formKind) }
 
 // Key returns the key without copying it.
 func (r Record) Key() string {
@@ -128,7 +177,7 @@ func (r Record) Key() string {
 	if n == 0 {
 		return "" // not a pointer to the end, which may be someone else's memory
 	}
-	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(r.p), headerLen)), n)
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(r.p), r.headerLen())), n)
 }
 
 // Value returns the value without copying it; it must not be modified. It is
@@ -141,11 +190,7 @@ func (r Record) Value() []byte {
 
 // Dot says who wrote the record.
 func (r Record) Dot() crdt.Dot {
-	h := r.head()
-	return crdt.Dot{
-		Actor: crdt.Actor(binary.LittleEndian.Uint64(h[offActor:])),
-		Seq:   binary.LittleEndian.Uint64(h[offSeq:]),
-	}
+	return crdt.Dot{Actor: crdt.Actor(binary.LittleEndian.Uint64(r.head()[offActor:])), Seq: r.seq()}
 }
 
 // Stamp says when the record was written.
@@ -157,16 +202,16 @@ func (r Record) Stamp() hlc.Timestamp {
 func (r Record) Hash() Digest { return Digest(r.head()[:len(Digest{})]) }
 
 // Deleted says whether the record is a tombstone.
-func (r Record) Deleted() bool { return r.flags()&flagDeleted != 0 }
+func (r Record) Deleted() bool { return r.form()&formDeleted != 0 }
 
 // Expires returns the time from which the record is dead, zero if never.
 func (r Record) Expires() hlc.Timestamp {
-	f := r.flags()
-	if f&flagExpiry == 0 {
+	f := r.form()
+	if f&formExpiry == 0 {
 		return 0
 	}
 	b := r.body()
-	if f&flagFence != 0 {
+	if f&formFence != 0 {
 		b = b[fenceLen:]
 	}
 	return hlc.Timestamp(binary.LittleEndian.Uint64(b))
@@ -175,7 +220,7 @@ func (r Record) Expires() hlc.Timestamp {
 // Fence returns the token under which the key was last written, and the stamp
 // of that write.
 func (r Record) Fence() (fence Token, base hlc.Timestamp) {
-	if r.flags()&flagFence == 0 {
+	if r.form()&formFence == 0 {
 		return Token{}, 0
 	}
 	b := r.body()
@@ -200,6 +245,12 @@ func (r Record) Dead(at hlc.Timestamp) bool {
 // Compare orders two records of one key: by [Order], then by dot and hash, so
 // that even a writer that reuses a stamp or a dot cannot make replicas differ.
 func (r Record) Compare(s Record) int { return r.Item().Compare(s.Item()) }
+
+// Same says whether r and s are the same write with the same content, or both
+// no record.
+func (r Record) Same(s Record) bool {
+	return r.p == s.p || (r.p != nil && s.p != nil && r.Hash() == s.Hash())
+}
 
 // Entry unpacks the record. Key and Value are not copied.
 func (r Record) Entry() Entry {

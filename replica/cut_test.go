@@ -101,7 +101,7 @@ func TestACutSessionMergesNothingEarlyAndIsResumed(t *testing.T) {
 
 func TestACutSessionHasLessToSendNextTime(t *testing.T) {
 	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
-	a.fill(0, 5000)
+	a.fill(0, 8000)
 	var sent []uint64
 	for {
 		s, cut := cutAfter(t, a, b, 8)
@@ -112,12 +112,12 @@ func TestACutSessionHasLessToSendNextTime(t *testing.T) {
 		require.Len(t, b.Map().Context().Of(a.Actor()), 1, "what came is without gaps")
 	}
 	require.Greater(t, len(sent), 1)
-	require.Equal(t, 5000, b.Map().Len(lwwmap.Data))
+	require.Equal(t, 8000, b.Map().Len(lwwmap.Data))
 	total := uint64(0)
 	for _, n := range sent {
 		total += n
 	}
-	require.Less(t, total, uint64(2*5000))
+	require.Less(t, total, uint64(2*8000))
 }
 
 func TestARandomlyCutMeshBecomesEqual(t *testing.T) {

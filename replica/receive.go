@@ -57,7 +57,7 @@ func (r *Replica) noteSeqs(at Instant, from, via string, d *Delta, whole bool) {
 	switch {
 	case !rangeSeen(whole):
 	case r.Writer(d.Actor) == from:
-		r.m.Context().AddRanges(d.Actor, d.Seqs)
+		r.m.Saw(d.Actor, d.Seqs)
 	default: // its first write, which says who it is, got lost
 		upTo = max(upTo, d.Seqs.Max())
 	}

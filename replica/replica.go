@@ -75,6 +75,10 @@ func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error)
 	})
 }
 
+// Batch calls fn, which may do nothing but Write, for many writes; spawn runs
+// a function beside it. See [lwwmap.Map.Batch].
+func (r *Replica) Batch(spawn func(func()), fn func()) { r.m.Batch(spawn, fn) }
+
 // CheckWrite returns the error that Write would return now, but for the
 // clock's, and writes nothing: so that a batch is applied whole or not at all.
 func (r *Replica) CheckWrite(at Instant, w Write) error {
@@ -108,11 +112,12 @@ func (r *Replica) commit(at Instant, e lwwmap.Entry) (now, was lwwmap.Record, er
 			return now, was, err
 		}
 	}
+	place := r.m.Find(e.Kind, e.Key)
 	if e.Kind == lwwmap.Data {
-		r.placeData(&e)
+		r.placeData(&e, place.Held)
 	}
 	e.Dot = r.nextDot()
-	now, was, ok := r.m.Write(e)
+	now, was, ok := r.m.WriteAt(&place, &e)
 	if !ok {
 		return lwwmap.Record{}, was, fmt.Errorf("%w: %q holds a higher entry", ErrLeaseLost, e.Key)
 	}
@@ -126,12 +131,12 @@ func (r *Replica) commit(at Instant, e lwwmap.Entry) (now, was lwwmap.Record, er
 // may have been forgotten about the key. So a write wins over whatever its
 // writer had seen, fenced or collected long ago, and loses to the holder's later
 // ones.
-func (r *Replica) placeData(e *lwwmap.Entry) {
+func (r *Replica) placeData(e *lwwmap.Entry, held lwwmap.Record) {
 	if !e.Fence.IsZero() {
 		e.Base = e.Stamp
 		return
 	}
-	if held := r.m.Get(e.Kind, e.Key); !held.IsZero() {
+	if !held.IsZero() {
 		e.Fence, e.Base = held.Fence()
 	}
 	fence, base := r.forgotten(e)

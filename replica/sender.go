@@ -13,7 +13,7 @@ type sender struct {
 	todo    []crdt.Span
 	last    bool // the end of the first round was said
 	despite []lwwmap.Record
-	again   map[lwwmap.Record]bool // what was ever in despite
+	again   map[lwwmap.Digest]bool // by hash, what was ever in despite
 	count   uint64
 }
 
@@ -27,13 +27,13 @@ func (s *sender) idle() bool { return s.last && len(s.despite) == 0 }
 // repeat queues an entry that the peer has seen but should take all the same;
 // once, or a peer could have it sent for each lie.
 func (s *sender) repeat(r lwwmap.Record) {
-	if s.again[r] {
+	if s.again[r.Hash()] {
 		return
 	}
 	if s.again == nil {
-		s.again = map[lwwmap.Record]bool{}
+		s.again = map[lwwmap.Digest]bool{}
 	}
-	s.again[r] = true
+	s.again[r.Hash()] = true
 	s.despite = append(s.despite, r)
 }
 

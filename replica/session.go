@@ -407,6 +407,7 @@ func (s *Session) end(at Instant, state State) {
 		s.err = ErrUnverified
 	}
 	audits := s.audit.round > 0 || s.audit.busy
+	s.snap.Close()
 	s.snap, s.view, s.sending, s.audit = nil, overlay{}, sender{count: s.sending.count}, audit{}
 	s.spans, s.peerContext = nil, nil
 	s.r.cfg.Lock.Lock()
