@@ -1,7 +1,8 @@
 package minikv
 
-// TopicOf and RegistryID are for tests that speak to a node without the library.
+// NewRand is for a test of it; the others are for tests that speak to a node without the library.
 var (
 	TopicOf    = topicOf
 	RegistryID = registryID
+	NewRand    = newRand
 )

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	mathrand "math/rand/v2"
 
@@ -58,9 +59,17 @@ func digestKeyOf(registry string) []byte {
 	return sum[:]
 }
 
-// newRand returns a generator with a seed of its own.
-func newRand() *mathrand.Rand {
-	var seed [32]byte
-	_, _ = rand.Read(seed[:]) // never fails, see its documentation
-	return mathrand.New(mathrand.NewChaCha8(seed))
+// newRand returns a generator that keeps no state.
+func newRand() *mathrand.Rand { return mathrand.New(systemRandom{}) }
+
+// systemRandom draws from the system each time: a machine that is copied while it runs would go on with
+// the same state as its copy, and both would mint the same actors and nonces. The system's own generator
+// is seeded anew where the machine's monitor says that it was copied.
+type systemRandom struct{}
+
+// Uint64 implements [mathrand.Source].
+func (systemRandom) Uint64() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, see its documentation
+	return binary.NativeEndian.Uint64(b[:])
 }
