@@ -66,6 +66,7 @@ func (r *Registry) notify(c replica.Change) {
 	}
 	switch rec.Kind() {
 	case lwwmap.Data:
+		r.intern(c)
 		for _, w := range r.watches {
 			w.note(c)
 		}

@@ -373,7 +373,7 @@ func (s *Session) merge(at Instant) {
 	for _, d := range done {
 		r.stats.Dropped++
 		r.out.lost(d.Was)
-		r.changed(at, Change{Now: d.Now, Was: d.Was, Dropped: true})
+		r.changed(at, Change{Now: d.Now, Was: d.Was, Dropped: true, Peer: s.peer})
 	}
 	r.cfg.Lock.Unlock()
 	s.end(at, Merged)
