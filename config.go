@@ -55,7 +55,7 @@ type Config struct {
 	TombstoneRetention time.Duration
 
 	// SyncInterval is the mean time between two exchanges with a random peer beyond those that events call
-	// for. Each costs some 200 bytes when there is nothing to do. While gossip carries 1 MiB/s and more it is
+	// for. Each costs some 110 bytes when there is nothing to do. While gossip carries 1 MiB/s and more it is
 	// put off, by 2 minutes at most. Default 30 s, at least 10 ms.
 	SyncInterval time.Duration
 

@@ -1,4 +1,8 @@
 package minikv
 
-// TopicOf is for tests that speak to a node without the library.
-var TopicOf = topicOf
+// NewRand is for a test of it; the others are for tests that speak to a node without the library.
+var (
+	TopicOf    = topicOf
+	RegistryID = registryID
+	NewRand    = newRand
+)

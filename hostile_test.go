@@ -14,7 +14,7 @@ import (
 	"github.com/minikv/minikv/replica"
 )
 
-const syncProtocol = "/minikv/sync/1"
+const syncProtocol = "/minikv/1"
 
 // rawPeer is a host that speaks the transport and nothing of what is above it.
 func rawPeer(t *testing.T, n *minikv.Node) *p2p.Host {
@@ -46,7 +46,7 @@ func frame(t *testing.T, f replica.Frame) []byte {
 // helloFor is the hello of an empty registry.
 func helloFor(name string) *replica.Hello {
 	now := hlc.FromTime(time.Now())
-	return &replica.Hello{Version: replica.Version, Registry: minikv.TopicOf(name), Clock: now, Wall: now}
+	return &replica.Hello{Version: replica.Version, Registry: minikv.RegistryID(name), Clock: now, Wall: now}
 }
 
 // A change of the topic would part old nodes from new ones.

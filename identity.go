@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	mathrand "math/rand/v2"
 
@@ -46,15 +47,29 @@ func topicOf(registry string) string {
 	return "minikv/1/" + hex.EncodeToString(sum[:])
 }
 
+// registryID is what an exchange of a public registry calls it by: short, as it is all that most of them say.
+func registryID(registry string) string {
+	sum := sha256.Sum256([]byte("minikv/1/public/exchange\n" + registry))
+	return string(sum[:16])
+}
+
 // digestKeyOf keys the digests of a public registry, so that equal entries of two registries differ in them.
 func digestKeyOf(registry string) []byte {
 	sum := sha256.Sum256([]byte("minikv/1/public/digest\n" + registry))
 	return sum[:]
 }
 
-// newRand returns a generator with a seed of its own.
-func newRand() *mathrand.Rand {
-	var seed [32]byte
-	_, _ = rand.Read(seed[:]) // never fails, see its documentation
-	return mathrand.New(mathrand.NewChaCha8(seed))
+// newRand returns a generator that keeps no state.
+func newRand() *mathrand.Rand { return mathrand.New(systemRandom{}) }
+
+// systemRandom draws from the system each time: a machine that is copied while it runs would go on with
+// the same state as its copy, and both would mint the same actors and nonces. The system's own generator
+// is seeded anew where the machine's monitor says that it was copied.
+type systemRandom struct{}
+
+// Uint64 implements [mathrand.Source].
+func (systemRandom) Uint64() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, see its documentation
+	return binary.NativeEndian.Uint64(b[:])
 }

@@ -2,7 +2,6 @@ package minikv
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -202,7 +201,7 @@ func (r *Registry) claimStep(at replica.Instant, key string, o lockOptions) (*Le
 	if r.err != nil {
 		return nil, r.err
 	}
-	l := &Lease{r: r, key: key, nonce: rand.Uint64(), opts: o, ttl: o.ttl, renewed: at, heard: at.Mono, soon: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
+	l := &Lease{r: r, key: key, nonce: systemRandom{}.Uint64(), opts: o, ttl: o.ttl, renewed: at, heard: at.Mono, soon: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	token, err := r.rep.Claim(at, key, l.nonce, o.ttl, o.meta)
 	if err != nil {

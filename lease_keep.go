@@ -93,7 +93,7 @@ func (l *Lease) renew(ttl time.Duration) error {
 	case err != nil:
 		return err
 	}
-	renewed, err := r.rep.Renew(at, l.key, lwwmap.Token(token), ttl)
+	renewed, err := r.rep.Renew(at, l.key, lwwmap.Token(token), ttl, l.opts.meta)
 	if err != nil {
 		return err
 	}

@@ -179,13 +179,16 @@ func TestBeatenByAReleasedClaim(t *testing.T) {
 	require.NoError(t, brief.Unlock(ctx))
 	brief = tryLock(t, b, "k") // a higher epoch than a will have
 	require.NoError(t, brief.Unlock(ctx))
-	l := tryLock(t, a, "k")
+	l := tryLock(t, a, "k", minikv.Meta([]byte("a's own")))
 	require.Equal(t, 1, brief.Token().Compare(l.Token()))
 	connect(t, a.Node(), b.Node())
 	require.Eventually(t, func() bool { return l.Token().Compare(brief.Token()) > 0 }, patience, time.Millisecond)
 	requireEqual(t, regs...)
 	require.NoError(t, l.Check(0))
 	heldBy(t, b, "k", a)
+	info, _, err := b.LockInfo(ctx, "k")
+	require.NoError(t, err)
+	require.Equal(t, "a's own", string(info.Meta))
 }
 
 func TestIsolatedHolderWithCompany(t *testing.T) {

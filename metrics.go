@@ -20,6 +20,7 @@ type Metrics struct {
 	Refused       uint64 // entries and messages refused: clock skew, limits, damage
 	RefusedSkew   uint64 // of these, entries with a stamp too far ahead
 	Dropped       uint64 // entries removed because a peer knew that they were deleted
+	Quarantined   int64  // of these, how many Registry.Quarantined tells of now
 	LateWrites    uint64 // entries kept although they may be older than a collected delete
 
 	GossipOut, GossipIn, GossipLost uint64    // messages sent, received, and lost at this node because a queue was full
@@ -71,7 +72,7 @@ func (r *Registry) Metrics() Metrics {
 	m := Metrics{
 		Keys: int64(r.m.Len(lwwmap.Data)), Tombstones: int64(r.m.Tombstones()), Leases: int64(r.m.Len(lwwmap.Lease)), Bytes: r.m.Bytes(),
 		Puts: c.puts, Deletes: c.deletes,
-		Merged: s.Merged, Expired: s.Expired, Collected: s.Collected, Dropped: s.Dropped, LateWrites: s.Late,
+		Merged: s.Merged, Expired: s.Expired, Collected: s.Collected, Dropped: s.Dropped, Quarantined: int64(r.quarantine.held.len()), LateWrites: s.Late,
 		Refused:     c.refused + s.Refused.Skew + s.Refused.Bounds + s.Refused.Forged + s.Refused.Malformed,
 		RefusedSkew: s.Refused.Skew,
 		GossipOut:   s.Sent, GossipIn: c.gossipIn,
@@ -106,6 +107,7 @@ func (m *Metrics) add(o Metrics) {
 	m.Refused += o.Refused
 	m.RefusedSkew += o.RefusedSkew
 	m.Dropped += o.Dropped
+	m.Quarantined += o.Quarantined
 	m.LateWrites += o.LateWrites
 	m.GossipOut += o.GossipOut
 	m.GossipIn += o.GossipIn

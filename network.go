@@ -13,7 +13,7 @@ import (
 
 const (
 	// syncProtocol is the stream protocol of an exchange of one registry.
-	syncProtocol = "/minikv/sync/1"
+	syncProtocol = "/minikv/1"
 	// streamsPerPeer bounds the exchanges that one peer may have under way with this node, over all
 	// registries.
 	streamsPerPeer = 64
@@ -58,7 +58,7 @@ func (n *Node) accept(s *p2p.Stream) {
 		return
 	}
 	n.mu.RLock()
-	r := n.topics[hello.Registry]
+	r := n.byID[hello.Registry]
 	n.mu.RUnlock()
 	if r == nil || !r.link.begin() {
 		refuse(s, "this node has not opened the registry")

@@ -25,7 +25,7 @@ type Node struct {
 	mu         sync.RWMutex
 	closed     bool
 	registries map[string]*Registry
-	topics     map[string]*Registry // the same, by topic
+	byID       map[string]*Registry // the same, by what exchanges call them
 	closing    sync.Once
 	closeErr   error
 }
@@ -60,7 +60,7 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 		cfg: cfg, id: id, start: time.Now(),
 		clock:      hlc.NewClock(hlc.Config{MaxSkew: cfg.MaxClockSkew}),
 		registries: map[string]*Registry{},
-		topics:     map[string]*Registry{},
+		byID:       map[string]*Registry{},
 	}
 	if cfg.online() {
 		if err := n.connect(ctx, key); err != nil {
@@ -83,7 +83,7 @@ func (n *Node) Close() error {
 			open = append(open, r)
 		}
 		clear(n.registries)
-		clear(n.topics)
+		clear(n.byID)
 		n.mu.Unlock()
 		var errs []error
 		for _, r := range open {
@@ -152,7 +152,7 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 	if err != nil {
 		return nil, err
 	}
-	n.registries[name], n.topics[topicOf(name)] = r, r
+	n.registries[name], n.byID[registryID(name)] = r, r
 	return r, nil
 }
 
@@ -213,7 +213,7 @@ func (n *Node) drop(name string) error {
 	n.mu.Lock()
 	r := n.registries[name]
 	delete(n.registries, name)
-	delete(n.topics, topicOf(name))
+	delete(n.byID, registryID(name))
 	closed := n.closed
 	n.mu.Unlock()
 	switch {

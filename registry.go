@@ -25,16 +25,17 @@ type Registry struct {
 	node *Node
 	opts registryOptions
 
-	mu      sync.RWMutex // guards what follows, and every call of rep
-	err     error        // why nothing works any more: closed, or never opened
-	rep     *replica.Replica
-	m       *lwwmap.Map // rep's
-	writers map[crdt.Actor]PeerID
-	watches []*watch
-	locks   lockTable
-	peers   map[PeerID]*peerRecord
-	counts  counts
-	warned  time.Duration // monotonic: when the clock was last complained of
+	mu         sync.RWMutex // guards what follows, and every call of rep
+	err        error        // why nothing works any more: closed, or never opened
+	rep        *replica.Replica
+	m          *lwwmap.Map // rep's
+	writers    map[crdt.Actor]PeerID
+	watches    []*watch
+	locks      lockTable
+	peers      map[PeerID]*peerRecord
+	counts     counts
+	quarantine quarantine
+	warned     time.Duration // monotonic: when the clock was last complained of
 
 	nextTick   time.Duration // monotonic
 	batching   bool          // a batch is being written: it looks at its expiries itself

@@ -19,14 +19,13 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		tickSooner: make(chan struct{}, 1),
 		syncNews:   make(chan struct{}),
 	}
-	topic := topicOf(name)
 	r.rep = replica.New(replica.Config{
-		Peer: string(n.id), Registry: topic, Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
+		Peer: string(n.id), Registry: registryID(name), Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
 		MaxKey: MaxKeyLen, MaxValue: MaxValueLen, Retention: n.cfg.TombstoneRetention, SyncEvery: n.cfg.SyncInterval,
 	}, nil, n.instant())
 	r.m = r.rep.Map()
 	if n.host != nil {
-		l, err := r.join(topic)
+		l, err := r.join(topicOf(name))
 		if err != nil {
 			cancel()
 			return nil, err
@@ -67,6 +66,7 @@ func (r *Registry) notify(c replica.Change) {
 	}
 	switch rec.Kind() {
 	case lwwmap.Data:
+		r.intern(c)
 		for _, w := range r.watches {
 			w.note(c)
 		}

@@ -31,6 +31,7 @@ func (r *Registry) tick(ctx context.Context) time.Duration {
 	r.mu.Lock()
 	dial, more := r.rep.Tick(at)
 	wait := r.rep.NextTick(at, idleTick)
+	r.quarantine.expire(at.Wall)
 	if more {
 		wait = 0
 	}

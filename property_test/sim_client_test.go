@@ -191,7 +191,7 @@ func (p *process) renewOne() {
 // renew says whether the lease still stands.
 func (p *process) renew(h *handle) bool {
 	w := p.w
-	token, err := p.rep.Renew(p.instant(), h.key, h.token, h.ttl)
+	token, err := p.rep.Renew(p.instant(), h.key, h.token, h.ttl, nil)
 	w.note("renew", p.index, token.Epoch(), uint64(token.Claim()))
 	w.tell("%s renews %q: %s %v", p.name, h.key, token, err)
 	switch {

@@ -72,5 +72,6 @@ type Change struct {
 	Local    bool          // written by this replica
 	Expired  bool          // Was reached its expiry
 	Dropped  bool          // a session took Was out on the peer's word
+	Peer     string        // of Dropped: that peer's id
 	Rival    lwwmap.Record // a live claim of another owner that Now, the held lease, has beaten
 }

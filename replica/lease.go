@@ -262,10 +262,11 @@ func (r *Replica) writeLease(at Instant, key string, stamp hlc.Timestamp, info L
 
 // Renew makes the lease last for another ttl. The token returned is the one to
 // use from now on: it grows when the day's epoch has, and when the record that
-// beat this lease has been released, in which case this is a new claim, without
-// meta data. The error is ErrLeaseLost when another owner's claim has won.
-func (r *Replica) Renew(at Instant, key string, token lwwmap.Token, ttl time.Duration) (lwwmap.Token, error) {
-	if err := checkTerms(ttl, nil); err != nil {
+// beat this lease has been released, in which case this is a new claim, with
+// meta: the record that held this lease's is gone. The error is ErrLeaseLost
+// when another owner's claim has won.
+func (r *Replica) Renew(at Instant, key string, token lwwmap.Token, ttl time.Duration, meta []byte) (lwwmap.Token, error) {
+	if err := checkTerms(ttl, meta); err != nil {
 		return token, err
 	}
 	rec := r.m.Get(lwwmap.Lease, key)
@@ -275,7 +276,7 @@ func (r *Replica) Renew(at Instant, key string, token lwwmap.Token, ttl time.Dur
 	held := Lease(rec)
 	if !SameClaim(held.Token, token) {
 		if held.Released && held.Token.Compare(token) > 0 {
-			return r.claim(at, key, token.Owner(), ttl, nil, held.Token)
+			return r.claim(at, key, token.Owner(), ttl, meta, held.Token)
 		}
 		return token, fmt.Errorf("%w: %q went to %s", ErrLeaseLost, key, held.Owner)
 	}

@@ -31,7 +31,7 @@ func (n *node) claim(key string, nonce uint64) lwwmap.Token {
 
 func (n *node) renew(key string, token lwwmap.Token) lwwmap.Token {
 	n.t.Helper()
-	renewed, err := n.Renew(n.now(), key, token, ttl)
+	renewed, err := n.Renew(n.now(), key, token, ttl, []byte("meta"))
 	require.NoError(n.t, err)
 	return renewed
 }
@@ -104,7 +104,7 @@ func TestAReleasedLeaseIsFreeAtOnce(t *testing.T) {
 	require.NoError(t, a.Release(a.now(), "k", token))
 	require.NoError(t, a.Release(a.now(), "k", token), "twice is once")
 	require.True(t, a.lease("k").Released)
-	_, err := a.Renew(a.now(), "k", token, ttl)
+	_, err := a.Renew(a.now(), "k", token, ttl, nil)
 	require.ErrorIs(t, err, replica.ErrLeaseLost)
 	require.ErrorIs(t, a.putFenced("k", "v", token), replica.ErrLeaseLost)
 	gossip(t, a, b)
@@ -114,11 +114,11 @@ func TestAReleasedLeaseIsFreeAtOnce(t *testing.T) {
 	gossip(t, b, a)
 	require.NoError(t, a.Release(a.now(), "k", token), "no longer its own")
 	require.False(t, a.lease("k").Released)
-	_, err = a.Renew(a.now(), "k", token, ttl)
+	_, err = a.Renew(a.now(), "k", token, ttl, nil)
 	require.ErrorIs(t, err, replica.ErrLeaseLost)
 	require.ErrorIs(t, a.putFenced("k", "v", token), replica.ErrLeaseLost)
 	require.NoError(t, a.Release(a.now(), "absent", token))
-	_, err = a.Renew(a.now(), "absent", token, ttl)
+	_, err = a.Renew(a.now(), "absent", token, ttl, nil)
 	require.ErrorIs(t, err, replica.ErrLeaseLost)
 }
 
@@ -149,7 +149,7 @@ func TestALapsedLeaseCanBeTaken(t *testing.T) {
 	sync(t, a, b)
 	require.NoError(t, b.putFenced("k", "new", next))
 	require.ErrorIs(t, a.putFenced("k", "stale", token), replica.ErrLeaseLost)
-	_, err := a.Renew(a.now(), "k", token, ttl)
+	_, err := a.Renew(a.now(), "k", token, ttl, nil)
 	require.ErrorIs(t, err, replica.ErrLeaseLost)
 	sync(t, a, b)
 	require.Equal(t, "new", a.get("k"))
@@ -170,7 +170,7 @@ func TestTheEarlierOfTwoClaimsWins(t *testing.T) {
 	for _, n := range []*node{a, b, c} {
 		require.Equal(t, first, n.lease("k").Token)
 	}
-	_, err := b.Renew(b.now(), "k", second, ttl)
+	_, err := b.Renew(b.now(), "k", second, ttl, nil)
 	require.ErrorIs(t, err, replica.ErrLeaseLost)
 	require.ErrorIs(t, b.putFenced("k", "loser's", second), replica.ErrLeaseLost)
 	require.NoError(t, a.putFenced("k", "winner's", first))
@@ -203,11 +203,12 @@ func TestABeatenHolderClaimsAgainAboveARelease(t *testing.T) {
 	require.NoError(t, a.Release(a.now(), "k", theirs))
 	sync(t, a, b)
 	require.Equal(t, theirs, b.lease("k").Token)
-	renewed := b.renew("k", mine)
+	renewed, err := b.Renew(b.now(), "k", mine, ttl, []byte("b's own"))
+	require.NoError(t, err)
 	require.Equal(t, theirs.Epoch()+1, renewed.Epoch())
 	require.Equal(t, mine.Owner(), renewed.Owner())
 	require.Equal(t, "b", b.lease("k").Owner)
-	require.Empty(t, b.lease("k").Meta, "not what the other holder said")
+	require.Equal(t, "b's own", string(b.lease("k").Meta), "not what the other holder said")
 	require.NoError(t, b.putFenced("k", "v", renewed))
 }
 
@@ -264,7 +265,7 @@ func TestALiveLeaseIsNotCollected(t *testing.T) {
 	token := a.claim("k", 7)
 	for range 100 {
 		wait(time.Hour, a)
-		a.Renew(a.now(), "k", token, ttl)
+		a.Renew(a.now(), "k", token, ttl, nil)
 		a.Tick(a.now())
 	}
 	require.Equal(t, 1, a.Map().Len(lwwmap.Lease))
@@ -351,7 +352,7 @@ func TestAClaimOutOfBoundsIsAnError(t *testing.T) {
 		"long meta": func() error { _, err := a.Claim(a.now(), "k", 1, ttl, make([]byte, 1025)); return err },
 		"renewal": func() error {
 			token := a.claim("renewed", 1)
-			_, err := a.Renew(a.now(), "renewed", token, replica.MaxLeaseTTL+1)
+			_, err := a.Renew(a.now(), "renewed", token, replica.MaxLeaseTTL+1, nil)
 			return err
 		},
 	} {
@@ -369,7 +370,7 @@ func TestRenewalsThatAreUsedUpLoseTheLease(t *testing.T) {
 	e := a.Map().Get(lwwmap.Lease, "k").Entry()
 	e.Dot, e.Base = crdt.Dot{Actor: liarActor, Seq: 1}, math.MaxInt64
 	require.NoError(t, a.Receive(a.now(), "liar", "liar", delta(e)).Refused)
-	_, err := a.Renew(a.now(), "k", token, ttl)
+	_, err := a.Renew(a.now(), "k", token, ttl, nil)
 	require.ErrorIs(t, err, replica.ErrLeaseLost)
 	require.False(t, a.lease("k").Released)
 }
@@ -393,7 +394,7 @@ func TestALeaseWriteNeedsTheClock(t *testing.T) {
 	require.NoError(t, a.clock.Observe(hlc.Max, time.UnixMilli(math.MaxInt64)))
 	_, err := a.Claim(a.now(), "l", 7, ttl, nil)
 	require.Error(t, err)
-	_, err = a.Renew(a.now(), "k", token, ttl)
+	_, err = a.Renew(a.now(), "k", token, ttl, nil)
 	require.Error(t, err)
 	require.Error(t, a.Release(a.now(), "k", token))
 	_, _, err = a.Write(a.now(), replica.Write{Key: "l"})

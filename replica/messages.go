@@ -22,8 +22,7 @@ type Hello struct {
 	Clock    hlc.Timestamp // not below any stamp that the sender has seen
 	Wall     hlc.Timestamp // by which the sender judges expiry: never above Clock, and without ticks
 	Keys     uint64        // entries held, for progress
-	Root     lwwmap.Digest
-	Context  [16]byte // hash of the context
+	State    lwwmap.Digest // of all that the sender holds and has seen: equal on equal replicas
 }
 
 // Contexts tells what the sender has seen; the last part of it carries the

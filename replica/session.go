@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -79,7 +80,7 @@ type SessionStats struct {
 // Dial begins a session as the side that speaks first.
 func (r *Replica) Dial(at Instant, peer string) *Session {
 	s := r.newSession(at, peer, true)
-	s.queue = append(s.queue, s.hello(s.snap.RootAt(s.wall)))
+	s.queue = append(s.queue, s.hello(s.stateAt(s.wall)))
 	return s
 }
 
@@ -95,11 +96,18 @@ func (r *Replica) newSession(at Instant, peer string, dialer bool) *Session {
 	}
 }
 
-func (s *Session) hello(root lwwmap.Digest) *Hello {
+func (s *Session) hello(state lwwmap.Digest) *Hello {
 	return &Hello{
-		Version: Version, Registry: s.r.cfg.Registry, Clock: s.clock, Wall: s.wall, Root: root,
-		Keys: uint64(s.snap.Len(lwwmap.Data)), Context: s.snap.Context().Hash(),
+		Version: Version, Registry: s.r.cfg.Registry, Clock: s.clock, Wall: s.wall, Keys: uint64(s.snap.Len(lwwmap.Data)), State: state,
 	}
+}
+
+// stateAt is one digest of the entries that are not dead by then and of the
+// context: a hello says in 16 bytes whether there is anything to do.
+func (s *Session) stateAt(when hlc.Timestamp) lwwmap.Digest {
+	root, context := s.snap.RootAt(when), s.snap.Context().Hash()
+	sum := sha256.Sum256(append(root[:], context[:]...))
+	return lwwmap.Digest(sum[:len(root)])
 }
 
 // Peer returns the id of the peer.
@@ -181,11 +189,11 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 	s.helloed = true
 	s.rounds, s.keys = 1, h.Keys
 	s.theirs, s.when = h.Clock, max(s.wall, h.Wall)
-	root := s.snap.RootAt(s.when)
-	equal := root == h.Root && h.Context == s.snap.Context().Hash()
+	state := s.stateAt(s.when)
+	equal := state == h.State
 	switch {
 	case !s.dialer:
-		s.queue = append(s.queue, s.hello(root))
+		s.queue = append(s.queue, s.hello(state))
 		if !equal {
 			s.tellContext()
 		}
@@ -365,7 +373,7 @@ func (s *Session) merge(at Instant) {
 	for _, d := range done {
 		r.stats.Dropped++
 		r.out.lost(d.Was)
-		r.changed(at, Change{Now: d.Now, Was: d.Was, Dropped: true})
+		r.changed(at, Change{Now: d.Now, Was: d.Was, Dropped: true, Peer: s.peer})
 	}
 	r.cfg.Lock.Unlock()
 	s.end(at, Merged)

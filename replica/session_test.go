@@ -150,7 +150,7 @@ func TestEqualReplicasSayHelloAndNoMore(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, replica.Equal, state)
 	}
-	require.LessOrEqual(t, bytes[0]+bytes[1], 200)
+	require.LessOrEqual(t, bytes[0]+bytes[1], 100)
 }
 
 func TestACollectedDeleteStaysDeleted(t *testing.T) {

@@ -18,8 +18,7 @@ type wireHello struct {
 	Clock    uint64
 	Ahead    uint64 // ms that the clock is ahead of the wall clock
 	Keys     uint64
-	Root     []byte
-	Context  []byte
+	State    []byte
 }
 
 type wireContexts struct {
@@ -105,7 +104,7 @@ func body(f Frame) any {
 	case *Hello:
 		return wireHello{
 			Version: f.Version, Registry: cbor.ByteString(f.Registry), Clock: uint64(f.Clock), Ahead: f.Clock.Millis() - f.Wall.Millis(),
-			Keys: f.Keys, Root: f.Root[:], Context: f.Context[:],
+			Keys: f.Keys, State: f.State[:],
 		}
 	case *Contexts:
 		w := wireContexts{Last: f.Last}
@@ -202,7 +201,7 @@ const (
 )
 
 func (r *reader) hello() *Hello {
-	r.version(7, "hello")
+	r.version(6, "hello")
 	f := &Hello{Version: Version}
 	if name := r.bytes(); len(name) <= maxRegistry {
 		f.Registry = string(name)
@@ -211,7 +210,7 @@ func (r *reader) hello() *Hello {
 	}
 	f.Clock = r.stamp()
 	f.Wall = hlc.Make(f.Clock.Millis()-r.upTo(f.Clock.Millis()), 0)
-	f.Keys, f.Root, f.Context = r.uint(), r.digest(), r.digest()
+	f.Keys, f.State = r.uint(), r.digest()
 	return f
 }
 

@@ -108,7 +108,7 @@ func anyFrame() *rapid.Generator[replica.Frame] {
 			return &replica.Hello{
 				Version: replica.Version, Registry: rapid.StringN(0, 20, 200).Draw(t, "registry"), Clock: clock,
 				Wall: hlc.Make(rapid.Uint64Range(0, clock.Millis()).Draw(t, "wall"), 0),
-				Keys: anyUint64().Draw(t, "keys"), Root: anyDigest().Draw(t, "root"), Context: anyDigest().Draw(t, "context"),
+				Keys: anyUint64().Draw(t, "keys"), State: anyDigest().Draw(t, "state"),
 			}
 		}),
 		rapid.Custom(func(t *rapid.T) replica.Frame {
@@ -359,10 +359,9 @@ func TestMalformedFramesAreRefused(t *testing.T) {
 	}{
 		"type zero":               {0, []any{}},
 		"unknown type":            {9, []any{}},
-		"hello short root":        {1, []any{replica.Version, []byte("r"), 1, 0, 1, digest[:15], digest}},
-		"hello short context":     {1, []any{replica.Version, []byte("r"), 1, 0, 1, digest, digest[:15]}},
-		"hello long registry":     {1, []any{replica.Version, make([]byte, 257), 1, 0, 1, digest, digest}},
-		"hello wall before 1970":  {1, []any{replica.Version, []byte("r"), 1 << 20, 17, 1, digest, digest}},
+		"hello short state":       {1, []any{replica.Version, []byte("r"), 1, 0, 1, digest[:15]}},
+		"hello long registry":     {1, []any{replica.Version, make([]byte, 257), 1, 0, 1, digest}},
+		"hello wall before 1970":  {1, []any{replica.Version, []byte("r"), 1 << 20, 17, 1, digest}},
 		"hello short":             {1, []any{replica.Version}},
 		"hello null":              {1, nil},
 		"contexts null span":      {2, []any{[]any{nil}, true, orders}},
