@@ -1,6 +1,7 @@
 package minikv
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/minikv/minikv/crdt"
@@ -19,15 +20,25 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		tickSooner: make(chan struct{}, 1),
 		syncNews:   make(chan struct{}),
 	}
+	kept, err := n.keptMap(name, o)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if kept != nil {
+		r.mu.commit = r.commit
+	}
 	r.rep = replica.New(replica.Config{
 		Peer: string(n.id), Registry: registryID(name), Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
 		MaxKey: MaxKeyLen, MaxValue: MaxValueLen, Retention: n.cfg.TombstoneRetention, SyncEvery: n.cfg.SyncInterval,
-	}, nil, n.instant())
+	}, kept, n.instant())
 	r.m = r.rep.Map()
+	r.learnWriters()
 	if n.host != nil {
 		l, err := r.join(topicOf(name))
 		if err != nil {
 			cancel()
+			n.release(name)
 			return nil, err
 		}
 		r.link = l
@@ -55,7 +66,48 @@ func (r *Registry) close() error {
 	r.cancel()
 	err := r.link.close()
 	r.wg.Wait()
+	r.node.release(r.name)
 	return err
+}
+
+// keptMap returns the map that the node's directory has for a registry, an empty one if it is new there; nil
+// on a node in memory.
+func (n *Node) keptMap(name string, o registryOptions) (*lwwmap.Map, error) {
+	if n.store == nil {
+		return nil, nil
+	}
+	about := []byte(nil)
+	if o.public {
+		about = aboutPublic
+	}
+	return n.store.Map(name, digestKeyOf(name), about)
+}
+
+// aboutPublic is what the directory knows of a public registry.
+var aboutPublic = []byte("public")
+
+func (n *Node) isKeptPublic(name string) bool {
+	if n.store == nil {
+		return false
+	}
+	about, ok := n.store.About(name)
+	return ok && bytes.Equal(about, aboutPublic)
+}
+
+func (n *Node) release(name string) {
+	if n.store != nil {
+		n.store.Release(name)
+	}
+}
+
+// learnWriters reads from a map that was kept which peer writes as which actor.
+func (r *Registry) learnWriters() {
+	r.m.Ascend(lwwmap.Origin, "", "", func(rec lwwmap.Record) bool {
+		if !rec.Deleted() {
+			r.writers[actorOf(rec)] = PeerID(rec.Value())
+		}
+		return true
+	})
 }
 
 // notify is told of each change by the replica, within a step: the registry is locked.

@@ -96,7 +96,7 @@ func (r *Registry) gather(b bounds) (records []lwwmap.Record, whole bool, err er
 		looked++
 		return looked < shortWalk
 	})
-	return records, looked < shortWalk, nil
+	return records, looked < shortWalk, r.m.Err()
 }
 
 func (r *Registry) walkSnapshot(ctx context.Context, b bounds, fn func(lwwmap.Record) bool) (err error) {
@@ -120,6 +120,9 @@ func (r *Registry) walkSnapshot(ctx context.Context, b bounds, fn func(lwwmap.Re
 		}
 		return fn(rec)
 	})
+	if err == nil {
+		err = scan.Err()
+	}
 	return err
 }
 

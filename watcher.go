@@ -150,6 +150,9 @@ func (w *watch) walk() error {
 		}
 		return true
 	})
+	if err := r.m.Err(); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !last.IsZero() {

@@ -160,6 +160,12 @@ func (m *Map) count(p *Place, r Record, n int) {
 	m.step.Sums = append(m.step.Sums, BucketDelta{bucket, hash})
 }
 
+// Observe notes how far the replica's clock has come, for the next Commit.
+func (m *Map) Observe(t hlc.Timestamp) { m.state.Clock = max(m.state.Clock, t) }
+
+// Clock returns how far the replica's clock had come, zero if that was never noted.
+func (m *Map) Clock() hlc.Timestamp { return m.state.Clock }
+
 // Commit ends a step: all changes since the last one become permanent
 // together. After an error the map must be thrown away: what it holds is not
 // what its table will say. In memory it does nothing.
@@ -167,7 +173,7 @@ func (m *Map) Commit() error {
 	if m.step == nil {
 		return nil
 	}
-	m.step.Horizons, m.step.Counts = m.state.Horizons, m.state.Counts
+	m.step.Horizons, m.step.Counts, m.step.Clock = m.state.Horizons, m.state.Counts, m.state.Clock
 	err := m.rows.Commit(m.step, func() *State { return &m.state })
 	m.step.reset()
 	return err

@@ -85,10 +85,10 @@ func (a timed) less(b timed) bool {
 	if a.at != b.at {
 		return a.at < b.at
 	}
-	if x, y := a.rec.Key(), b.rec.Key(); x != y {
+	if x, y := a.rec.Kind(), b.rec.Kind(); x != y {
 		return x < y
 	}
-	return a.rec.Kind() < b.rec.Kind()
+	return a.rec.Key() < b.rec.Key()
 }
 
 func newMemory() *memory {

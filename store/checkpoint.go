@@ -16,7 +16,7 @@ import (
 // fold writes the checkpoint of this commit, and takes the journal out.
 func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
 	head := binary.BigEndian.AppendUint64(nil, t.commits)
-	head = appendStep(head, &lwwmap.Step{Seen: s.Context.Spans(), Horizons: s.Horizons, Counts: s.Counts})
+	head = appendStep(head, &lwwmap.Step{Seen: s.Context.Spans(), Horizons: s.Horizons, Counts: s.Counts, Clock: s.Clock})
 	prefix := appendPrefix(nil, t.number, classCheckpoint)
 	if err := b.Set(prefix, head, nil); err != nil {
 		return err
