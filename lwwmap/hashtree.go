@@ -105,3 +105,27 @@ func (t *HashTree) Tops() iter.Seq2[byte, Digest] {
 		}
 	}
 }
+
+// TopSize is the length of what AppendTop appends.
+const TopSize = Fanout * len(Digest{})
+
+// AppendTop appends the digests of the 256 buckets with the high byte i.
+func (t *HashTree) AppendTop(b []byte, i byte) []byte {
+	p := t.tops[i]
+	if p == nil {
+		p = new(top)
+	}
+	for _, d := range p.leaves {
+		b = append(b, d[:]...)
+	}
+	return b
+}
+
+// SetTop takes over what AppendTop made, TopSize bytes.
+func (t *HashTree) SetTop(i byte, b []byte) {
+	for n := range Fanout {
+		bucket := Bucket(i)<<8 | Bucket(n)
+		t.Sub(bucket, t.Leaf(bucket))
+		t.Add(bucket, Digest(b[n*len(Digest{}):]))
+	}
+}

@@ -229,6 +229,8 @@ func (t *memory) ForkKind(kind Kind) View {
 // Commit has nothing to do: what is in memory is as permanent as it gets.
 func (*memory) Commit(*Step, func() *State) error { return nil }
 
+func (*index) Err() error { return nil }
+
 func (*index) Close() {}
 
 // Get finds a key without the hash table, for snapshots.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"math"
 	"unsafe"
 
@@ -39,6 +40,7 @@ const (
 	formFence
 	formExpiry
 	formWide
+	formAll = formKind | formDeleted | formFence | formExpiry | formWide
 )
 
 // Pack copies e into a record. The hash is keyed with digestKey. Key and value
@@ -152,6 +154,33 @@ func (r Record) seq() uint64 {
 func (r Record) body() []byte { return r.bytes()[r.headerLen()+r.klen():] }
 
 func (r Record) bytes() []byte { return unsafe.Slice(r.p, r.Size()) }
+
+// Packed returns the record as [ParseRecord] reads it, without copying it. It must not
+// be modified.
+func (r Record) Packed() []byte { return r.bytes() }
+
+// ParseRecord makes a record of what Packed has returned, which it keeps. It
+// refuses what is no record; only Intact tells whether it is the one that was
+// packed.
+func ParseRecord(b []byte) (Record, error) {
+	if len(b) < narrowLen {
+		return Record{}, errDamaged
+	}
+	r := Record{unsafe.SliceData(b)}
+	if r.headerLen() > len(b) || r.Size() != len(b) || !r.Kind().Valid() || r.form()&^formAll != 0 || r.klen() == 0 {
+		return Record{}, errDamaged
+	}
+	return r, nil
+}
+
+var errDamaged = errors.New("lwwmap: not a packed record")
+
+// Intact says whether the record is as Pack made it under the digest key of m.
+func (m *Map) Intact(r Record) bool {
+	b := append([]byte(nil), r.bytes()...)
+	seal(b, m.digestKey)
+	return Record{unsafe.SliceData(b)}.Hash() == r.Hash()
+}
 
 // Size is the length of the packed record in bytes.
 func (r Record) Size() int { return r.headerLen() + r.klen() + r.vlen() + r.extra() }

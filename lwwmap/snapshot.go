@@ -98,5 +98,8 @@ func (m *Map) Scan(kind Kind) *Scan { return &Scan{m.rows.ForkKind(kind), kind} 
 // until fn returns false. An empty to means to the end.
 func (s *Scan) Ascend(from, to string, fn func(Record) bool) { s.rows.Ascend(s.kind, from, to, fn) }
 
+// Err returns what failed in reading.
+func (s *Scan) Err() error { return s.rows.Err() }
+
 // Close gives back what the scan holds on to.
 func (s *Scan) Close() { s.rows.Close() }

@@ -45,6 +45,8 @@ type View interface {
 	// OldestTombstones calls fn for each tombstone, the earliest stamp first,
 	// until fn returns false.
 	OldestTombstones(fn func(Record) bool)
+	// Err returns the first failure of a read, after which "nothing" means nothing.
+	Err() error
 	// Close gives back what the view holds on to. It is not to be read any more.
 	Close()
 }

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/minikv/minikv/lwwmap"
+)
+
+// The checkpoint of a registry is its state as of some commit: a head row with
+// the number of that commit, context, horizons and totals, and a row for each
+// of the 256 parts of the digest tree that is not empty.
+
+// fold writes the checkpoint of this commit, and takes the journal out.
+func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
+	head := binary.BigEndian.AppendUint64(nil, t.commits)
+	head = appendStep(head, &lwwmap.Step{Seen: s.Context.Spans(), Horizons: s.Horizons, Counts: s.Counts})
+	prefix := appendPrefix(nil, t.number, classCheckpoint)
+	if err := b.Set(prefix, head, nil); err != nil {
+		return err
+	}
+	for i, dirty := range t.dirty {
+		if !dirty {
+			continue
+		}
+		if err := b.Set(append(prefix[:prefixLen:prefixLen], byte(i)), s.Sums.AppendTop(nil, byte(i)), nil); err != nil {
+			return err
+		}
+	}
+	from, to := appendJournalKey(nil, t.number, 0), appendJournalKey(nil, t.number, t.commits+1)
+	if err := b.DeleteRange(from, to, nil); err != nil {
+		return err
+	}
+	t.folded, t.unfolded, t.dirty = t.commits, 0, [lwwmap.Fanout]bool{}
+	return nil
+}
+
+func (t *table) loadCheckpoint(s *lwwmap.State) error {
+	prefix := appendPrefix(nil, t.number, classCheckpoint)
+	return t.s.rows(t.s.db, prefix, after(prefix), func(k, v []byte) error {
+		if len(k) == prefixLen {
+			return t.loadHead(v, s)
+		}
+		if len(k) != prefixLen+1 || len(v) != lwwmap.TopSize {
+			return fmt.Errorf("%w: %s: a row of the checkpoint; run minikv check", ErrCorrupt, t.s.dir)
+		}
+		s.Sums.SetTop(k[prefixLen], v)
+		return nil
+	})
+}
+
+func (t *table) loadHead(v []byte, s *lwwmap.State) error {
+	if len(v) < 8 {
+		return fmt.Errorf("%w: %s: the head of the checkpoint; run minikv check", ErrCorrupt, t.s.dir)
+	}
+	t.commits = binary.BigEndian.Uint64(v)
+	t.folded = t.commits
+	return t.apply(v[8:], s)
+}
+
+func (t *table) loadJournal(s *lwwmap.State) error {
+	prefix := appendPrefix(nil, t.number, classJournal)
+	return t.s.rows(t.s.db, prefix, after(prefix), func(k, v []byte) error {
+		if len(k) != prefixLen+8 || binary.BigEndian.Uint64(k[prefixLen:]) != t.commits+1 {
+			return fmt.Errorf("%w: %s: a journal row is missing; run minikv check", ErrCorrupt, t.s.dir)
+		}
+		t.commits++
+		return t.apply(v, s)
+	})
+}
+
+func (t *table) apply(row []byte, s *lwwmap.State) error {
+	step, err := readStep(row)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w; run minikv check", ErrCorrupt, t.s.dir, err)
+	}
+	s.Apply(step)
+	for _, d := range step.Sums {
+		t.dirty[byte(d.Bucket>>8)] = true
+	}
+	t.unfolded += len(step.Sums) + 1
+	return nil
+}

@@ -1,0 +1,378 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/lwwmap"
+)
+
+// Options set up a store. The zero value is usable.
+type Options struct {
+	FS    vfs.FS       // default: the operating system's
+	Cache int64        // bytes of memory for what was read, default 64 MiB
+	Log   *slog.Logger // default: none
+}
+
+// DefaultCache is used where Options.Cache is zero.
+const DefaultCache = 64 << 20
+
+// Store is the data of one node in one directory. Safe for concurrent use; each
+// of its maps is not, see [lwwmap.Map].
+type Store struct {
+	dir    string
+	fs     vfs.FS
+	log    *slog.Logger
+	lock   *pebble.Lock
+	space  space
+	failed atomic.Pointer[error]
+	group  group
+
+	life   sync.RWMutex // held for reading while the engine is used
+	closed bool
+	db     *pebble.DB
+	views  map[*view]bool // open ones
+	viewMu sync.Mutex
+
+	mu    sync.Mutex
+	names map[string]*registry
+	next  number
+}
+
+// registry is what the store knows of one.
+type registry struct {
+	number number
+	about  []byte // the owner's
+	open   bool
+}
+
+// Rows of the store itself.
+var (
+	keyFormat  = append(appendPrefix(nil, 0, 'f'), "ormat"...)
+	keyCeiling = append(appendPrefix(nil, 0, 'c'), "eiling"...)
+	keyNext    = append(appendPrefix(nil, 0, 'n'), "ext"...)
+	keyNames   = appendPrefix(nil, 0, 'r') // then the name: number, and what its owner says of it
+	keyNotes   = appendPrefix(nil, 0, 'o') // then a name: the owner's notes
+)
+
+// Format is the version of the form of directories that this package writes.
+const Format = 1
+
+// Open opens the store in a directory, or makes one. [ErrInUse] when another
+// process has it open, [ErrFormat] when a later version has written it,
+// [ErrCorrupt] when it is damaged.
+func Open(dir string, o Options) (*Store, error) {
+	s := &Store{dir: dir, fs: o.FS, log: o.Log, names: map[string]*registry{}, views: map[*view]bool{}}
+	if s.fs == nil {
+		s.fs = vfs.Default
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.space.fs, s.space.dir = s.fs, dir
+	s.group.s = s
+	if o.Cache <= 0 {
+		o.Cache = DefaultCache
+	}
+	if err := s.open(o.Cache); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) open(cacheSize int64) (err error) {
+	if err := s.fs.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("%w: %w; give a directory that can be written", ErrFailed, err)
+	}
+	if s.lock, err = pebble.LockDirectory(s.dir, s.fs); err != nil {
+		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
+	}
+	cache := pebble.NewCache(cacheSize)
+	defer cache.Unref()
+	err = s.guard(func() (err error) {
+		s.db, err = pebble.Open(s.dir, s.engineOptions(cache))
+		return err
+	})
+	if err == nil {
+		if err = s.load(); err != nil {
+			_ = s.db.Close() // the first error counts
+		}
+	}
+	if err != nil {
+		_ = s.lock.Close()
+		return s.openError(err)
+	}
+	return nil
+}
+
+// openError says what to do about a directory that cannot be opened.
+func (s *Store) openError(err error) error {
+	switch {
+	case errors.Is(err, ErrFormat), errors.Is(err, ErrCorrupt):
+		return err
+	case errors.Is(err, pebble.ErrCorruption):
+		return s.corrupt(err)
+	}
+	if !errors.Is(err, ErrFailed) {
+		err = fmt.Errorf("%w: %s: %w", ErrFailed, s.dir, err)
+	}
+	return err
+}
+
+// load reads what the store knows of itself, and writes it the first time.
+func (s *Store) load() error {
+	format, err := s.get(keyFormat)
+	switch {
+	case err != nil:
+		return err
+	case format == nil:
+		if err := s.isEmpty(); err != nil {
+			return err
+		}
+		return s.put(keyFormat, []byte{Format})
+	case len(format) != 1 || format[0] == 0:
+		return fmt.Errorf("%w: %s: the format's version is not readable", ErrCorrupt, s.dir)
+	case format[0] > Format:
+		return fmt.Errorf("%w: %s has format %d, this version knows up to %d; use the version of minikv that wrote it, or a later one", ErrFormat, s.dir, format[0], Format)
+	}
+	next, err := s.get(keyNext)
+	if err != nil {
+		return err
+	}
+	if len(next) == 4 {
+		s.next = number(binary.BigEndian.Uint32(next))
+	}
+	return s.rows(s.db, keyNames, after(keyNames), func(k, v []byte) error {
+		if len(v) < 4 {
+			return fmt.Errorf("%w: %s: the row of registry %q", ErrCorrupt, s.dir, k[prefixLen:])
+		}
+		r := &registry{number: number(binary.BigEndian.Uint32(v)), about: append([]byte(nil), v[4:]...)}
+		s.names[string(k[prefixLen:])] = r
+		s.next = max(s.next, r.number)
+		return nil
+	})
+}
+
+// isEmpty refuses an engine's directory that something else has written.
+func (s *Store) isEmpty() error {
+	return s.rows(s.db, nil, nil, func(k, v []byte) error {
+		return fmt.Errorf("%w: %s holds a database that is not minikv's", ErrFormat, s.dir)
+	})
+}
+
+// get reads one row of the store's own, nil if it is not there.
+func (s *Store) get(key []byte) ([]byte, error) {
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.corrupt(err)
+	}
+	defer closer.Close()
+	return append([]byte{}, v...), nil
+}
+
+// put writes one row of the store's own, durably.
+func (s *Store) put(key, value []byte) error {
+	return s.guard(func() error { return s.db.Set(key, value, pebble.Sync) })
+}
+
+// rows calls fn for each row with from <= key < to, until it returns an error.
+func (s *Store) rows(r pebble.Reader, from, to []byte, fn func(k, v []byte) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return s.corrupt(err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := fn(it.Key(), it.Value()); err != nil {
+			_ = it.Close() // fn's error is the one to tell
+			return err
+		}
+	}
+	if err := it.Close(); err != nil {
+		return s.corrupt(err)
+	}
+	return nil
+}
+
+// Writable returns why nothing should be written now: ErrFull until there is
+// room again, ErrFailed or ErrCorrupt for good. To be asked before a step: one
+// that fails leaves a map that has to be opened anew.
+func (s *Store) Writable() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	return s.space.check()
+}
+
+// use holds off Close while fn works with the engine.
+func (s *Store) use(fn func() error) error {
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return fn()
+}
+
+// Close makes everything durable and ends the store. Its maps must not be
+// written any more; views that are still open answer ErrClosed.
+func (s *Store) Close() error {
+	err := s.Flush()
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.viewMu.Lock()
+	for v := range s.views {
+		v.release()
+	}
+	s.viewMu.Unlock()
+	if s.Err() == nil { // a failed engine may never end
+		err = errors.Join(err, s.db.Close())
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+// Ceiling returns the clock's ceiling as last reserved, zero if never.
+func (s *Store) Ceiling() (t hlc.Timestamp, err error) {
+	err = s.use(func() error {
+		v, err := s.get(keyCeiling)
+		if err == nil && len(v) == 8 {
+			t = hlc.Timestamp(binary.BigEndian.Uint64(v))
+		}
+		return err
+	})
+	return t, err
+}
+
+// Reserve makes a ceiling of the clock durable.
+func (s *Store) Reserve(t hlc.Timestamp) error {
+	return s.use(func() error { return s.put(keyCeiling, binary.BigEndian.AppendUint64(nil, uint64(t))) })
+}
+
+// Note returns what was last written under a name with SetNote, nil if nothing.
+func (s *Store) Note(name string) (v []byte, err error) {
+	err = s.use(func() (err error) {
+		v, err = s.get(append(keyNotes[:prefixLen:prefixLen], name...))
+		return err
+	})
+	return v, err
+}
+
+// SetNote keeps a few bytes of the owner's, durably.
+func (s *Store) SetNote(name string, value []byte) error {
+	return s.use(func() error { return s.put(append(keyNotes[:prefixLen:prefixLen], name...), value) })
+}
+
+// Names returns the names of the registries kept, in ascending order.
+func (s *Store) Names() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.names {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// About returns what the registry's owner said of it when it was made.
+func (s *Store) About(name string) (about []byte, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.names[name]
+	if !ok {
+		return nil, false
+	}
+	return r.about, true
+}
+
+// Map opens the map of a registry, or makes an empty one; about is kept with a
+// new one. A map is opened once at a time: its owner says with Drop or Release
+// that it is done.
+func (s *Store) Map(name string, digestKey, about []byte) (m *lwwmap.Map, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.use(func() error {
+		r, known := s.names[name]
+		if !known {
+			if r, err = s.create(name, about); err != nil {
+				return err
+			}
+		}
+		if r.open {
+			return fmt.Errorf("store: registry %q is open already", name)
+		}
+		t, state, err := s.openTable(r.number)
+		if err != nil {
+			return err
+		}
+		r.open = true
+		m = lwwmap.Open(digestKey, t, state)
+		return nil
+	})
+	return m, err
+}
+
+func (s *Store) create(name string, about []byte) (*registry, error) {
+	r := &registry{number: s.next + 1, about: about}
+	row := append(binary.BigEndian.AppendUint32(nil, uint32(r.number)), about...)
+	err := s.guard(func() error {
+		b := s.db.NewBatch()
+		_ = b.Set(append(keyNames[:prefixLen:prefixLen], name...), row, nil)
+		_ = b.Set(keyNext, row[:4], nil) // so that a dropped one's number is never used again
+		return b.Commit(pebble.Sync)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.next, s.names[name] = r.number, r
+	return r, nil
+}
+
+// Release says that the map of a registry is not used any more.
+func (s *Store) Release(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.names[name]; r != nil {
+		r.open = false
+	}
+}
+
+// Drop takes a registry out, with all it holds. Its map must not be used any more.
+func (s *Store) Drop(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.use(func() error {
+		r := s.names[name]
+		if r == nil {
+			return nil
+		}
+		err := s.guard(func() error {
+			b := s.db.NewBatch()
+			_ = b.Delete(append(keyNames[:prefixLen:prefixLen], name...), nil)
+			from := binary.BigEndian.AppendUint32(nil, uint32(r.number))
+			_ = b.DeleteRange(from, after(from), nil)
+			return b.Commit(pebble.Sync)
+		})
+		if err == nil {
+			delete(s.names, name)
+		}
+		return err
+	})
+}
