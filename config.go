@@ -33,8 +33,9 @@ type Config struct {
 	// NodeName is for people, at most 128 bytes of UTF-8. A node's identity is its key.
 	NodeName string
 
-	// Identity is the private key behind the node's [PeerID]. nil: that in the node's directory, made at the
-	// first Open; in memory a fresh one at every Open.
+	// Identity is the private key behind the node's [PeerID]. nil: that in the node's directory, in the file
+	// identity.key, which the first Open makes; in memory a fresh one at every Open. Two nodes that run at a
+	// time must not have the same: give the copy of a directory another one, or delete that file there.
 	Identity ed25519.PrivateKey
 
 	// Listen holds the multiaddrs to listen on, such as "/ip4/0.0.0.0/tcp/4001" or

@@ -47,8 +47,8 @@ var (
 	// ErrDiskFull: the disk of the node's directory has too little room left. Reads go on, and writes when
 	// there is room again.
 	ErrDiskFull = errors.New("minikv: disk is full")
-	// ErrStorage: the disk of the node's directory failed. Reads go on; writes are refused until the node is
-	// opened again.
+	// ErrStorage: the directory cannot be used, or its disk failed. On an open node reads go on; writes are
+	// refused until it is opened again.
 	ErrStorage = errors.New("minikv: storage failed")
 )
 

@@ -30,23 +30,15 @@ func (n *Node) identify() (crypto.PrivKey, error) {
 	return key, nil
 }
 
-// identityNote is where the store keeps the private key.
-const identityNote = "identity"
-
 // privateKey returns the key that was configured, or that of the directory, or a fresh one.
 func (n *Node) privateKey() (ed25519.PrivateKey, error) {
-	if n.cfg.Identity != nil {
+	switch {
+	case n.cfg.Identity != nil:
 		return n.cfg.Identity, nil
-	}
-	if n.store != nil {
-		if kept, err := n.store.Note(identityNote); err != nil || len(kept) == ed25519.PrivateKeySize {
-			return kept, err
-		}
+	case n.store != nil:
+		return keptIdentity(n.dir)
 	}
 	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err == nil && n.store != nil {
-		err = n.store.SetNote(identityNote, private)
-	}
 	return private, err
 }
 

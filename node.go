@@ -23,6 +23,7 @@ type Node struct {
 	start time.Time    // of the monotonic clock
 	host  *p2p.Host    // nil: offline
 	store *store.Store // nil: in memory
+	dir   string       // the store's
 	stop  context.CancelFunc
 	wg    sync.WaitGroup // of what runs for the store
 
@@ -74,6 +75,7 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 
 // openStore opens the node's directory. The clock goes on from there.
 func (n *Node) openStore(dir string, clock *hlc.Config) (err error) {
+	n.dir = dir
 	n.store, err = store.Open(dir, store.Options{Cache: int64(n.cfg.CacheBytes), Log: n.cfg.Logger})
 	if err != nil {
 		return err
@@ -147,8 +149,9 @@ func (n *Node) Addrs() []string {
 // Registry opens the registry of that name, or creates it: a registry exists wherever a node opens it. The
 // name has 1 to 255 bytes of printable UTF-8. Opening one again returns the same *Registry; options given
 // then have to be those of the first time, else [ErrInvalid]. Without [Public] the first time is
-// [ErrPrivate] in this version; one that is kept in the node's directory knows. It does not wait for peers,
-// see [Node.WaitSynced].
+// [ErrPrivate] in this version. One that is kept in the node's directory, see [Node.Kept], is known to be
+// public, and without any options it is opened with those it was made with. It does not wait for peers, see
+// [Node.WaitSynced].
 func (n *Node) Registry(ctx context.Context, name string, opts ...RegistryOption) (*Registry, error) {
 	r, err := n.registry(ctx, name, opts)
 	if err != nil {
@@ -176,8 +179,8 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 		}
 		return r, nil
 	}
-	if n.isKeptPublic(name) {
-		o.public = true
+	if o, err = n.withKept(name, o, len(opts)); err != nil {
+		return nil, err
 	}
 	if err := o.check(); err != nil {
 		return nil, err

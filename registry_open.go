@@ -1,7 +1,6 @@
 package minikv
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -78,22 +77,7 @@ func (n *Node) keptMap(name string, o registryOptions) (*lwwmap.Map, error) {
 	if n.store == nil {
 		return nil, nil
 	}
-	about := []byte(nil)
-	if o.public {
-		about = aboutPublic
-	}
-	return n.store.Map(name, digestKeyOf(name), about)
-}
-
-// aboutPublic is what the directory knows of a public registry.
-var aboutPublic = []byte("public")
-
-func (n *Node) isKeptPublic(name string) bool {
-	if n.store == nil {
-		return false
-	}
-	about, ok := n.store.About(name)
-	return ok && bytes.Equal(about, aboutPublic)
+	return n.store.Map(name, digestKeyOf(name), o.about())
 }
 
 func (n *Node) release(name string) error {
