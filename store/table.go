@@ -204,7 +204,7 @@ func (t *table) commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 	for _, d := range step.Sums {
 		t.dirty[byte(d.Bucket>>8)] = true
 	}
-	if t.unfolded += len(step.Sums) + 1; t.unfolded >= foldAfter {
+	if t.unfolded += len(step.Sums) + 1; t.unfolded >= t.s.folded {
 		if err := t.fold(b, whole()); err != nil {
 			return err
 		}
