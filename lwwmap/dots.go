@@ -10,9 +10,20 @@ import (
 // Seqs are dense, so it keeps chunks of 64 of them: 10 bytes a record where a
 // tree of records would take 32, and the newest chunk is all that a run of
 // writes touches. Copying is lazy, chunk by chunk.
+//
+// A misbehaving writer may put records of several keys under one dot. All are
+// found: the first in the order of kinds and keys in its chunk, the others beside.
 type dotIndex struct {
 	chunks btree.Map[uint64, *dotChunk]
+	others *btree.BTreeG[Record] // by seq, kind and key; nil: none
 	count  int
+}
+
+func beforeByDot(a, b Record) bool {
+	if x, y := a.seq(), b.seq(); x != y {
+		return x < y
+	}
+	return beforeInIndex(a, b)
 }
 
 const chunkBits = 6
@@ -54,35 +65,73 @@ func (d *dotIndex) own(seq uint64, c *dotChunk, gen uint64) *dotChunk {
 func (d *dotIndex) set(seq uint64, r Record, gen uint64) {
 	c := d.writable(seq, gen)
 	i, there := c.place(seq)
+	d.count++
 	if there {
-		c.recs[i] = r
+		if beforeByDot(r, c.recs[i]) {
+			r, c.recs[i] = c.recs[i], r
+		}
+		d.setOther(r)
 		return
 	}
 	c.held |= 1 << (seq % (1 << chunkBits))
 	c.recs = append(c.recs, Record{})
 	copy(c.recs[i+1:], c.recs[i:])
 	c.recs[i] = r
-	d.count++
 }
 
-// remove takes a seq out if it holds r: a misbehaving writer may have put
-// another record under the same dot.
+func (d *dotIndex) setOther(r Record) {
+	if d.others == nil {
+		d.others = btree.NewBTreeGOptions(beforeByDot, btree.Options{NoLocks: true})
+	}
+	d.others.Set(r)
+}
+
+// nextOther returns the first of the other records under r's dot, the zero
+// Record if there is none.
+func (d *dotIndex) nextOther(r Record) (next Record) {
+	if d.others == nil {
+		return next
+	}
+	d.others.Ascend(r, func(o Record) bool {
+		if o.seq() == r.seq() {
+			next = o
+		}
+		return false
+	})
+	return next
+}
+
+// remove takes a record out that set has put there.
 func (d *dotIndex) remove(seq uint64, r Record, gen uint64) {
 	c, ok := d.chunks.Get(seq >> chunkBits)
 	if !ok {
 		return
 	}
 	i, there := c.place(seq)
-	if !there || c.recs[i] != r {
+	if !there {
+		return
+	}
+	if c.recs[i] != r {
+		if d.others != nil {
+			if _, ok := d.others.Delete(r); ok {
+				d.count--
+			}
+		}
 		return
 	}
 	d.count--
-	if len(c.recs) == 1 {
+	other := d.nextOther(r)
+	if len(c.recs) == 1 && other.IsZero() {
 		d.chunks.Delete(seq >> chunkBits)
 		return
 	}
 	if c.gen != gen {
 		c = d.own(seq, c, gen)
+	}
+	if !other.IsZero() {
+		d.others.Delete(other)
+		c.recs[i] = other
+		return
 	}
 	c.held &^= 1 << (seq % (1 << chunkBits))
 	c.recs = append(c.recs[:i], c.recs[i+1:]...)
@@ -104,7 +153,7 @@ func (d *dotIndex) ascend(lo, hi uint64, fn func(Record) bool) bool {
 			if seq < lo {
 				continue
 			}
-			if more = seq <= hi && fn(r); !more {
+			if more = seq <= hi && fn(r) && d.ascendOthers(r, fn); !more {
 				more = seq > hi // past the range is no wish to stop
 				return false
 			}
@@ -114,4 +163,26 @@ func (d *dotIndex) ascend(lo, hi uint64, fn func(Record) bool) bool {
 	return more
 }
 
-func (d *dotIndex) fork() *dotIndex { return &dotIndex{chunks: *d.chunks.Copy(), count: d.count} }
+// ascendOthers calls fn for the other records under r's dot.
+func (d *dotIndex) ascendOthers(r Record, fn func(Record) bool) (more bool) {
+	if d.others == nil {
+		return true
+	}
+	more = true
+	d.others.Ascend(r, func(o Record) bool {
+		if o.seq() != r.seq() {
+			return false
+		}
+		more = fn(o)
+		return more
+	})
+	return more
+}
+
+func (d *dotIndex) fork() *dotIndex {
+	f := &dotIndex{chunks: *d.chunks.Copy(), count: d.count}
+	if d.others != nil {
+		f.others = d.others.Copy()
+	}
+	return f
+}

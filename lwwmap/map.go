@@ -15,7 +15,7 @@ type Map struct {
 	digestKey Digest
 	state     State
 	next      hlc.Timestamp // nothing expires before; zero: nothing does
-	step      *Step // what the next Commit makes permanent; nil in memory
+	step      *Step         // what the next Commit makes permanent; nil in memory
 }
 
 // Horizons are the collection horizons of a replica, one for each kind of

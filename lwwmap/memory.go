@@ -85,10 +85,16 @@ func (a timed) less(b timed) bool {
 	if a.at != b.at {
 		return a.at < b.at
 	}
-	if x, y := a.rec.Kind(), b.rec.Kind(); x != y {
+	return beforeInIndex(a.rec, b.rec)
+}
+
+// beforeInIndex is the order of records that an index holds under one time or
+// one dot: that of every table, so that all walk them alike.
+func beforeInIndex(a, b Record) bool {
+	if x, y := a.Kind(), b.Kind(); x != y {
 		return x < y
 	}
-	return a.rec.Key() < b.rec.Key()
+	return a.Key() < b.Key()
 }
 
 func newMemory() *memory {

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -17,33 +19,58 @@ import (
 const memTable = 16 << 20
 
 func (s *Store) engineOptions(cache *pebble.Cache) *pebble.Options {
-	log := &engineLog{s: s}
 	o := &pebble.Options{
-		FS: s.fs, Lock: s.lock, Cache: cache, Logger: log,
+		FS: s.disk, Lock: s.lock, Cache: cache, Logger: &engineLog{s: s},
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,
 		MaxOpenFiles:                512,
-		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { s.log.Warn("the storage engine will try again", "err", err) },
-			DataCorruption: func(i pebble.DataCorruptionInfo) {
-				s.fail(fmt.Errorf("%w: %s", ErrCorrupt, i.String()))
-			},
-		},
+		EventListener:               s.engineEvents(),
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	if s.tune != nil {
+		s.tune(o)
+	}
 	return o
+}
+
+func (s *Store) engineEvents() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			if s.Err() == nil {
+				s.log.Warn("the storage engine will try again", "err", err)
+			}
+		},
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			s.fail(fmt.Errorf("%w: %s", ErrCorrupt, i.String()))
+		},
+		FlushEnd:        func(i pebble.FlushInfo) { s.tableDone(i.Err, i.Done) },
+		CompactionEnd:   func(i pebble.CompactionInfo) { s.tableDone(i.Err, i.Done) },
+		WriteStallBegin: func(pebble.WriteStallBeginInfo) { s.disk.stalled(true) },
+		WriteStallEnd:   func() { s.disk.stalled(false) },
+	}
+}
+
+// tableDone notes how the engine's work on a table ended.
+func (s *Store) tableDone(err error, done bool) {
+	switch {
+	case err == nil && done:
+		s.disk.tableWritten()
+	case err != nil && !errors.Is(err, pebble.ErrCancelledCompaction) && !errors.Is(err, errStopped):
+		s.disk.tableFailed(err)
+	}
 }
 
 // engineLog takes what the engine has to say. Its Fatalf must not return: the
 // engine is in no state to go on. So the write ends that ran into it, see guard,
-// or the engine's own goroutine; the process does not.
+// or the engine's own goroutine; the process does not. It is the last resort:
+// disk keeps from the engine all that it is known to find fatal.
 type engineLog struct{ s *Store }
 
 func (l *engineLog) Infof(format string, args ...any) {
-	if l.s.log.Enabled(nil, slog.LevelDebug) {
+	if l.s.log.Enabled(context.Background(), slog.LevelDebug) {
 		l.s.log.Debug(fmt.Sprintf(format, args...))
 	}
 }
@@ -59,6 +86,7 @@ func (l *engineLog) Fatalf(format string, args ...any) {
 			err = cause
 		}
 	}
+	l.s.broken.Store(true)
 	l.s.fail(err)
 	if isGuarded() {
 		panic(engineEnd{err})
@@ -71,31 +99,40 @@ type engineEnd struct{ err error }
 
 // guard calls the engine for a write.
 func (s *Store) guard(write func() error) (err error) {
-	defer func() {
-		if end := recover(); end != nil {
-			if _, ok := end.(engineEnd); !ok {
-				panic(end)
-			}
-			err = s.Err()
-		}
-	}()
 	if err := s.Err(); err != nil {
 		return err
 	}
-	if err := write(); err != nil {
+	if err := s.engine(write); err != nil {
 		s.fail(err)
-		return s.Err()
 	}
-	return nil
+	return s.Err() // also what disk has kept from the engine
 }
 
-// isGuarded says whether a caller of this goroutine is guard.
+// engine calls the engine. Its panics are errors.
+func (s *Store) engine(fn func() error) (err error) {
+	defer func() {
+		switch end := recover().(type) {
+		case nil:
+		case engineEnd:
+			err = end.err
+		case error:
+			s.broken.Store(true)
+			err = fmt.Errorf("the storage engine ended: %w", end)
+		default:
+			s.broken.Store(true)
+			err = fmt.Errorf("the storage engine ended: %v", end)
+		}
+	}()
+	return fn()
+}
+
+// isGuarded says whether a caller of this goroutine is engine.
 func isGuarded() bool {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if strings.HasSuffix(f.Function, "store.(*Store).guard") {
+		if strings.HasSuffix(f.Function, "store.(*Store).engine") {
 			return true
 		}
 		if !more {
@@ -106,7 +143,11 @@ func isGuarded() bool {
 
 // fail makes the store refuse writes for good.
 func (s *Store) fail(err error) {
-	if !errors.Is(err, ErrCorrupt) {
+	switch {
+	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrFailed), errors.Is(err, ErrFull):
+	case isFull(err):
+		err = fmt.Errorf("%w: %s: %w; reads go on; open the node again when there is room", ErrFull, s.dir, err)
+	default:
 		err = fmt.Errorf("%w: %s: %w; reads go on; open the node again when the disk is well", ErrFailed, s.dir, err)
 	}
 	if s.failed.CompareAndSwap(nil, &err) {
@@ -114,7 +155,10 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// Err returns why the store refuses writes for good, nil while it does not.
+// Err returns why the store refuses writes for good, nil while it does not:
+// ErrFailed, ErrCorrupt, or ErrFull where the log could not be written for want
+// of room. What was not durable by then is not on the disk, and nothing changes
+// there any more; the store is to be closed, and opened anew.
 func (s *Store) Err() error {
 	if err := s.failed.Load(); err != nil {
 		return *err
@@ -130,14 +174,21 @@ func (s *Store) corrupt(err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrFailed, s.dir, err)
 }
 
+var (
+	errNotExist = fs.ErrNotExist
+	errNoRoom   = fmt.Errorf("%w: no room for a table of the engine", ErrFull)
+)
+
+// isFull says whether a write failed for want of room.
+func isFull(err error) bool { return vfs.IsNoSpaceError(err) }
+
 // fewBytes is the free space below which writes are refused: the engine needs
 // some to write what it holds in memory, and to make room.
 const fewBytes = 64 << 20
 
 // space watches the free space of a disk.
 type space struct {
-	fs     vfs.FS
-	dir    string
+	disk   *disk
 	writes atomic.Uint64
 	full   atomic.Bool
 }
@@ -147,16 +198,19 @@ const spaceCheck = 256
 
 // check refuses a write on a full disk.
 func (p *space) check() error {
+	if p.disk.tight.Load() {
+		return fmt.Errorf("%w: %s has no room for what is in memory; reads go on, and writes when there is room", ErrFull, p.disk.s.dir)
+	}
 	if p.writes.Add(1)%spaceCheck != 1 && !p.full.Load() {
 		return nil
 	}
-	usage, err := p.fs.GetDiskUsage(p.dir)
+	usage, err := p.disk.GetDiskUsage(p.disk.s.dir)
 	if err != nil {
 		return nil // the file system does not know
 	}
 	p.full.Store(usage.AvailBytes < fewBytes)
 	if p.full.Load() {
-		return fmt.Errorf("%w: %s has %d MiB left, %d are needed; reads go on, and writes when there is room", ErrFull, p.dir, usage.AvailBytes>>20, fewBytes>>20)
+		return fmt.Errorf("%w: %s has %d MiB left, %d are needed; reads go on, and writes when there is room", ErrFull, p.disk.s.dir, usage.AvailBytes>>20, fewBytes>>20)
 	}
 	return nil
 }

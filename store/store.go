@@ -21,6 +21,9 @@ type Options struct {
 	FS    vfs.FS       // default: the operating system's
 	Cache int64        // bytes of memory for what was read, default 64 MiB
 	Log   *slog.Logger // default: none
+
+	tune      func(*pebble.Options) // of tests
+	foldAfter int                   // default: foldAfter
 }
 
 // DefaultCache is used where Options.Cache is zero.
@@ -32,10 +35,14 @@ type Store struct {
 	dir    string
 	fs     vfs.FS
 	log    *slog.Logger
+	disk   *disk // fs, as the engine sees it
 	lock   *pebble.Lock
 	space  space
 	failed atomic.Pointer[error]
+	broken atomic.Bool // the engine ended in the midst of something
 	group  group
+	tune   func(*pebble.Options)
+	folded int // changes after which a journal is folded
 
 	life   sync.RWMutex // held for reading while the engine is used
 	closed bool
@@ -80,8 +87,12 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.space.fs, s.space.dir = s.fs, dir
-	s.group.s = s
+	s.disk = newDisk(s, s.fs)
+	s.space.disk, s.group.s = s.disk, s
+	s.tune, s.folded = o.tune, o.foldAfter
+	if s.folded == 0 {
+		s.folded = foldAfter
+	}
 	if o.Cache <= 0 {
 		o.Cache = DefaultCache
 	}
@@ -92,42 +103,53 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 func (s *Store) open(cacheSize int64) (err error) {
-	if err := s.fs.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("%w: %w; give a directory that can be written", ErrFailed, err)
+	if err := makeDir(s.fs, s.dir); err != nil {
+		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
 	}
 	if s.lock, err = pebble.LockDirectory(s.dir, s.fs); err != nil {
 		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
 	}
-	cache := pebble.NewCache(cacheSize)
-	defer cache.Unref()
-	err = s.guard(func() (err error) {
-		s.db, err = pebble.Open(s.dir, s.engineOptions(cache))
-		return err
-	})
+	if err = s.disk.floor.check(); err == nil {
+		err = s.openEngine(cacheSize)
+	}
 	if err == nil {
-		if err = s.load(); err != nil {
-			_ = s.db.Close() // the first error counts
+		if err = errors.Join(s.load(), s.Err()); err != nil {
+			s.closeEngine()
 		}
 	}
 	if err != nil {
-		_ = s.lock.Close()
+		_ = s.lock.Close() // the first error counts
 		return s.openError(err)
 	}
 	return nil
 }
 
+func (s *Store) openEngine(cacheSize int64) error {
+	cache := pebble.NewCache(cacheSize)
+	defer cache.Unref()
+	return s.engine(func() (err error) {
+		s.db, err = pebble.Open(s.dir, s.engineOptions(cache))
+		return err
+	})
+}
+
+// closeEngine ends the engine, unless it has ended in a way that would make it
+// wait for itself.
+func (s *Store) closeEngine() error {
+	close(s.disk.ended)
+	if s.broken.Load() {
+		return nil
+	}
+	return s.engine(s.db.Close)
+}
+
 // openError says what to do about a directory that cannot be opened.
 func (s *Store) openError(err error) error {
 	switch {
-	case errors.Is(err, ErrFormat), errors.Is(err, ErrCorrupt):
+	case errors.Is(err, ErrFormat), errors.Is(err, ErrCorrupt), errors.Is(err, ErrFull), errors.Is(err, ErrFailed):
 		return err
-	case errors.Is(err, pebble.ErrCorruption):
-		return s.corrupt(err)
 	}
-	if !errors.Is(err, ErrFailed) {
-		err = fmt.Errorf("%w: %s: %w", ErrFailed, s.dir, err)
-	}
-	return err
+	return s.corrupt(err)
 }
 
 // load reads what the store knows of itself, and writes it the first time.
@@ -250,8 +272,9 @@ func (s *Store) Close() error {
 		v.release()
 	}
 	s.viewMu.Unlock()
-	if s.Err() == nil { // a failed engine may never end
-		err = errors.Join(err, s.db.Close())
+	failed := s.Err()
+	if end := s.closeEngine(); failed == nil {
+		err = errors.Join(err, end, s.Err())
 	}
 	return errors.Join(err, s.lock.Close())
 }

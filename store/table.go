@@ -276,7 +276,7 @@ func (t *table) journal(b *pebble.Batch) error {
 	for _, d := range t.ended.Sums {
 		t.dirty[byte(d.Bucket>>8)] = true
 	}
-	if t.unfolded += len(t.ended.Sums) + 1; t.unfolded < foldAfter {
+	if t.unfolded += len(t.ended.Sums) + 1; t.unfolded < t.s.folded {
 		return nil
 	}
 	return t.fold(b, t.whole())

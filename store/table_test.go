@@ -142,7 +142,7 @@ func TestTheTableOnDiskAnswersAsTheOneInMemory(t *testing.T) {
 				})
 			},
 			"commit": func(*rapid.T) { commit() },
-			"wait": func(*rapid.T) { require.NoError(t, w.store.Flush()) },
+			"wait":   func(*rapid.T) { require.NoError(t, w.store.Flush()) },
 			"fork": func(t *rapid.T) {
 				commit()
 				views++

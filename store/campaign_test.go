@@ -1,0 +1,318 @@
+package store_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/lwwmap"
+	"github.com/minikv/minikv/store"
+)
+
+var (
+	all  = flag.Bool("store.all", false, "stop at every operation, fail every one, flip every byte")
+	seed = flag.Uint64("store.seed", 1, "of the campaigns' workloads")
+)
+
+// ledger knows what a store may show after a crash: its state after each event,
+// where an event is what becomes durable as a whole, and how many of them were
+// acknowledged.
+type ledger struct {
+	mu     sync.Mutex
+	states []string
+	acked  atomic.Int64
+}
+
+func newLedger() *ledger { return &ledger{states: []string{(&model{}).state()}} }
+
+func (l *ledger) issue(state string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.states = append(l.states, state)
+}
+
+func (l *ledger) issued() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.states) - 1
+}
+
+// find says which of the events from..to leaves this state, -1 if none.
+func (l *ledger) find(state string, from, to int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n := to; n >= from; n-- {
+		if l.states[n] == state {
+			return n
+		}
+	}
+	return -1
+}
+
+// model is a store's twin in memory.
+type model struct {
+	ceiling hlc.Timestamp
+	note    string
+	maps    map[string]*lwwmap.Map
+	prints  map[string]string // of the maps, as committed
+}
+
+func (m *model) state() string {
+	parts := []string{m.ceiling.String(), m.note}
+	for name, print := range m.prints {
+		parts = append(parts, name+"="+print)
+	}
+	slices.Sort(parts[2:])
+	return strings.Join(parts, " ")
+}
+
+// print sums up all that a map holds and knows.
+func print(m *lwwmap.Map) string {
+	sum := sha256.Sum256(fmt.Append(nil, contents(m), m.Root(), m.Len(lwwmap.Data), m.Len(lwwmap.Lease), m.Tombstones(), m.Bytes(), m.Horizons(), m.Context().Spans()))
+	return fmt.Sprintf("%x", sum[:8])
+}
+
+// stateOf is what a store shows, by reading all of it.
+func stateOf(s *store.Store) (string, error) {
+	m := &model{prints: map[string]string{}}
+	ceiling, err := s.Ceiling()
+	if err != nil {
+		return "", err
+	}
+	note, err := s.Note("note")
+	if err != nil {
+		return "", err
+	}
+	m.ceiling, m.note = ceiling, string(note)
+	for _, name := range s.Names() {
+		disk, err := s.Map(name, digestKey, nil)
+		if err != nil {
+			return "", err
+		}
+		m.prints[name] = print(disk)
+		for k := lwwmap.Data; k <= lwwmap.Origin; k++ {
+			disk.Ascend(k, "", "", func(r lwwmap.Record) bool {
+				if !disk.Intact(r) {
+					err = fmt.Errorf("%q is not intact", r.Key())
+				}
+				return err == nil
+			})
+		}
+		s.Release(name)
+		if err := errors.Join(err, disk.Err()); err != nil {
+			return "", err
+		}
+	}
+	return m.state(), nil
+}
+
+// workload makes random use of a store and of its twin in memory.
+type workload struct {
+	rng    *rand.Rand
+	fs     vfs.FS
+	store  *store.Store
+	ledger *ledger
+	twin   model
+	disks  map[string]*lwwmap.Map
+	seqs   map[string]uint64
+	clock  hlc.Timestamp
+	big    int // the longest value
+}
+
+func newWorkload(seed uint64, fs vfs.FS) *workload {
+	return &workload{
+		rng: rand.New(rand.NewPCG(seed, 1)), fs: fs, ledger: newLedger(), big: 3000, clock: 1 << 20,
+		twin:  model{maps: map[string]*lwwmap.Map{}, prints: map[string]string{}},
+		disks: map[string]*lwwmap.Map{}, seqs: map[string]uint64{},
+	}
+}
+
+// small lets little data go through all that the engine does.
+func small(fs vfs.FS) store.Options {
+	return store.Tuned(store.Options{FS: fs, Cache: 64 << 10}, 40, func(o *pebble.Options) {
+		o.MemTableSize = 24 << 10
+		o.L0CompactionThreshold = 2
+	})
+}
+
+// run makes n operations, and returns the first failure.
+func (w *workload) run(n int) (err error) {
+	if w.store, err = store.Open("data", small(w.fs)); err != nil {
+		return err
+	}
+	for range n {
+		if err := w.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *workload) step() error {
+	name := []string{"one", "two", "three"}[w.rng.IntN(3)]
+	if w.disks[name] == nil {
+		return w.open(name)
+	}
+	disk, twin := w.disks[name], w.twin.maps[name]
+	switch n := w.rng.IntN(100); {
+	case n < 50:
+		for range 1 + w.rng.IntN(4) {
+			e := w.entry(name)
+			disk.Apply(e)
+			twin.Apply(e)
+		}
+		return disk.Err()
+	case n < 55:
+		w.clock += hlc.Timestamp(w.rng.IntN(30))
+		disk.Expire(w.clock, 3)
+		twin.Expire(w.clock, 3)
+		return disk.Err()
+	case n < 60:
+		disk.Collect(w.clock-3, 2)
+		twin.Collect(w.clock-3, 2)
+		return disk.Err()
+	case n < 80:
+		return w.commit(name)
+	case n < 88:
+		return w.wait()
+	case n < 92:
+		w.twin.ceiling = w.clock
+		return w.durably(func() error { return w.store.Reserve(w.clock) })
+	case n < 95:
+		w.twin.note = fmt.Sprint(w.clock)
+		return w.durably(func() error { return w.store.SetNote("note", []byte(w.twin.note)) })
+	case n < 98:
+		return w.again(name)
+	default:
+		return w.drop(name)
+	}
+}
+
+func (w *workload) entry(registry string) lwwmap.Entry {
+	actor := crdt.Actor(1 + w.rng.Uint64N(3))
+	id := fmt.Sprint(registry, actor)
+	w.seqs[id]++
+	w.clock++
+	e := lwwmap.Entry{
+		Kind: lwwmap.Kind(1 + w.rng.IntN(2)), Key: fmt.Sprintf("key%02d", w.rng.IntN(40)),
+		Dot: crdt.Dot{Actor: actor, Seq: w.seqs[id]}, Stamp: w.clock,
+	}
+	switch w.rng.IntN(4) {
+	case 0:
+		e.Deleted = true
+	case 1:
+		e.Expires = w.clock + hlc.Timestamp(w.rng.IntN(50)+1)
+		fallthrough
+	default:
+		e.Value = []byte(strings.Repeat(fmt.Sprint(w.clock), w.rng.IntN(w.big/6+1)))
+	}
+	return e
+}
+
+// durably makes an event that is durable when it returns without an error, and
+// all before it.
+func (w *workload) durably(fn func() error) error {
+	w.ledger.issue(w.twin.state())
+	if err := fn(); err != nil {
+		return err
+	}
+	w.ledger.acked.Store(int64(w.ledger.issued()))
+	return nil
+}
+
+func (w *workload) open(name string) (err error) {
+	if w.twin.maps[name] == nil {
+		w.twin.maps[name] = lwwmap.New(digestKey)
+		w.twin.prints[name] = print(w.twin.maps[name])
+		return w.durably(func() (err error) {
+			w.disks[name], err = w.store.Map(name, digestKey, []byte("about"))
+			return err
+		})
+	}
+	w.disks[name], err = w.store.Map(name, digestKey, []byte("about"))
+	return err
+}
+
+func (w *workload) commit(name string) error {
+	w.twin.prints[name] = print(w.twin.maps[name])
+	w.ledger.issue(w.twin.state())
+	return w.disks[name].Commit()
+}
+
+func (w *workload) wait() error {
+	n := w.ledger.issued()
+	if err := w.store.Wait(w.store.Commits(), 0); err != nil {
+		return err
+	}
+	w.ledger.acked.Store(int64(n))
+	return nil
+}
+
+// again opens a map anew.
+func (w *workload) again(name string) error {
+	if err := w.commit(name); err != nil {
+		return err
+	}
+	w.store.Release(name)
+	delete(w.disks, name)
+	if err := w.open(name); err != nil {
+		return err
+	}
+	if print(w.disks[name]) != w.twin.prints[name] {
+		if err := w.disks[name].Err(); err != nil {
+			return err
+		}
+		return errWrong
+	}
+	return nil
+}
+
+var errWrong = errors.New("the store shows what it should not")
+
+func (w *workload) drop(name string) error {
+	delete(w.twin.maps, name)
+	delete(w.twin.prints, name)
+	delete(w.disks, name)
+	for a := range 4 {
+		delete(w.seqs, fmt.Sprint(name, crdt.Actor(a)))
+	}
+	return w.durably(func() error { return w.store.Drop(name) })
+}
+
+// verify opens what a crash has left, and says which event's state it shows.
+func (l *ledger) verify(fs vfs.FS, acked, issued int) (n int, err error) {
+	s, err := store.Open("data", small(fs))
+	if err != nil {
+		return 0, fmt.Errorf("open: %w", err)
+	}
+	state, err := stateOf(s)
+	if err != nil {
+		return 0, errors.Join(err, s.Close())
+	}
+	if n = l.find(state, acked, issued); n < 0 {
+		return 0, errors.Join(fmt.Errorf("%w: event %d, not of the events %d (acknowledged) to %d (issued)", errWrong, l.find(state, 0, issued), acked, issued), s.Close())
+	}
+	m, err := s.Map("after", digestKey, nil)
+	if err == nil {
+		m.Apply(lwwmap.Entry{Kind: lwwmap.Data, Key: "k", Dot: crdt.Dot{Actor: 9, Seq: 1}, Stamp: 1})
+		err = errors.Join(m.Commit(), s.Flush())
+	}
+	return n, errors.Join(err, s.Close())
+}
+
+func TestMain(m *testing.M) {
+	store.SetPace(0)
+	m.Run()
+}
