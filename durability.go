@@ -28,7 +28,7 @@ const (
 
 const (
 	groupGather = 5 * time.Millisecond
-	asyncEvery  = time.Second / 2 // between fsyncs, so that with the fsync it stays within a second
+	flushEvery  = time.Second / 2 // between fsyncs, so that with the fsync it stays within a second
 )
 
 // String is "sync", "group" or "async".
@@ -65,9 +65,9 @@ func (n *Node) settle() error {
 	return n.store.Wait(n.store.Commits(), 0)
 }
 
-// flushes makes durable what is not, now and then.
+// flushes makes durable what nobody waits for: writes under DurabilityAsync, and what peers have sent.
 func (n *Node) flushes(ctx context.Context) {
-	for tick := time.NewTicker(asyncEvery); ; {
+	for tick := time.NewTicker(flushEvery); ; {
 		select {
 		case <-ctx.Done():
 			tick.Stop()

@@ -149,8 +149,7 @@ func (r *Registry) liveLocks(ctx context.Context, prefix string) (live []LockInf
 	if err := checkContext(ctx); err != nil {
 		return nil, err
 	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return nil, r.err
 	}

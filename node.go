@@ -86,9 +86,7 @@ func (n *Node) openStore(dir string, clock *hlc.Config) (err error) {
 	clock.Reserve = n.store.Reserve
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
-	if n.cfg.Durability == DurabilityAsync {
-		n.wg.Go(func() { n.flushes(ctx) })
-	}
+	n.wg.Go(func() { n.flushes(ctx) })
 	return nil
 }
 

@@ -119,8 +119,7 @@ func (r *Registry) Len(ctx context.Context) (int, error) {
 	if err := checkContext(ctx); err != nil {
 		return 0, r.wrap("len", "", err)
 	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return 0, r.wrap("len", "", r.err)
 	}
@@ -143,8 +142,7 @@ func (r *Registry) Len(ctx context.Context) (int, error) {
 // Equal on two nodes when their maps are equal and, up to the chance of a 128-bit hash, only then. Zero for
 // an empty or closed registry.
 func (r *Registry) Root() Digest {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return Digest{}
 	}

@@ -2,6 +2,7 @@ package minikv
 
 import (
 	"context"
+	"errors"
 
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
@@ -33,12 +34,14 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 	}, kept, n.instant())
 	r.m = r.rep.Map()
 	r.learnWriters()
+	if kept != nil {
+		n.store.Gather(name, &r.mu)
+	}
 	if n.host != nil {
 		l, err := r.join(topicOf(name))
 		if err != nil {
 			cancel()
-			n.release(name)
-			return nil, err
+			return nil, errors.Join(err, n.release(name))
 		}
 		r.link = l
 		r.wg.Go(func() { l.pump(ctx) })
@@ -65,8 +68,7 @@ func (r *Registry) close() error {
 	r.cancel()
 	err := r.link.close()
 	r.wg.Wait()
-	r.node.release(r.name)
-	return err
+	return errors.Join(err, r.node.release(r.name))
 }
 
 // keptMap returns the map that the node's directory has for a registry, an empty one if it is new there; nil
@@ -78,10 +80,11 @@ func (n *Node) keptMap(name string, o registryOptions) (*lwwmap.Map, error) {
 	return n.store.Map(name, digestKeyOf(name), o.about())
 }
 
-func (n *Node) release(name string) {
-	if n.store != nil {
-		n.store.Release(name)
+func (n *Node) release(name string) error {
+	if n.store == nil {
+		return nil
 	}
+	return translate(n.store.Release(name))
 }
 
 // learnWriters reads from a map that was kept which peer writes as which actor.

@@ -20,6 +20,17 @@ func (m *stepMutex) Unlock() {
 	m.RWMutex.Unlock()
 }
 
+// lockToWalk is RLock for reading in order, and returns what ends it. On a node with a directory the engine
+// has to be told first of what it has not seen yet; so this is Lock there.
+func (m *stepMutex) lockToWalk() (unlock func()) {
+	if m.commit == nil {
+		m.RLock()
+		return m.RUnlock
+	}
+	m.Lock()
+	return m.Unlock
+}
+
 // commit makes the changes of a step visible; they are durable when settle has returned. After an error the
 // registry takes nothing in until it has been opened anew.
 func (r *Registry) commit() {

@@ -80,8 +80,7 @@ func (r *Registry) walk(ctx context.Context, b bounds, fn func(lwwmap.Record) bo
 // gather returns the present records within bounds; whole is false, and the records of no use, where they
 // are many.
 func (r *Registry) gather(b bounds) (records []lwwmap.Record, whole bool, err error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return nil, false, r.err
 	}

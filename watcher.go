@@ -127,8 +127,7 @@ func (w *watch) take() (p *pendingChange, synced bool, err error) {
 // walk gathers one page.
 func (w *watch) walk() error {
 	r := w.r
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return r.err
 	}

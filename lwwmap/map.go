@@ -14,6 +14,7 @@ type Map struct {
 	rows      Table
 	digestKey Digest
 	state     State
+	next      hlc.Timestamp // nothing expires before; zero: nothing does
 	step      *Step // what the next Commit makes permanent; nil in memory
 }
 
@@ -53,7 +54,9 @@ func Open(digestKey []byte, t Table, s State) *Map { return newMap(digestKey, t,
 
 func newMap(digestKey []byte, t Table, s State) *Map {
 	sum := sha256.Sum256(digestKey)
-	return &Map{View: t, rows: t, digestKey: Digest(sum[:len(Digest{})]), state: s, step: new(Step)}
+	m := &Map{View: t, rows: t, digestKey: Digest(sum[:len(Digest{})]), state: s, step: new(Step)}
+	m.findNext()
+	return m
 }
 
 // Context returns the writes this replica has seen. It is the map's own and
@@ -69,7 +72,12 @@ func (m *Map) Root() Digest { return m.state.Sums.root }
 
 // RootAt returns the digest without the entries that are dead at the given
 // time.
-func (m *Map) RootAt(at hlc.Timestamp) Digest { return rootAt(m, &m.state.Sums, at) }
+func (m *Map) RootAt(at hlc.Timestamp) Digest {
+	if m.next == 0 || m.next > at {
+		return m.Root()
+	}
+	return rootAt(m, &m.state.Sums, at)
+}
 
 // Len is the number of entries of a kind that are held and not tombstones.
 func (m *Map) Len(kind Kind) int { return m.state.Counts.Live[kind-Data] }
@@ -128,6 +136,9 @@ func (m *Map) set(p *Place, r Record) {
 	m.count(p, p.Held, -1)
 	m.rows.Set(p, r)
 	m.count(p, r, 1)
+	if at := r.Expires(); at != 0 && (m.next == 0 || at < m.next) {
+		m.next = at
+	}
 }
 
 // remove takes out what is at p.

@@ -33,7 +33,7 @@ func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
 	if err := b.DeleteRange(from, to, nil); err != nil {
 		return err
 	}
-	t.folded, t.unfolded, t.dirty = t.commits, 0, [lwwmap.Fanout]bool{}
+	t.unfolded, t.dirty = 0, [lwwmap.Fanout]bool{}
 	return nil
 }
 
@@ -56,7 +56,6 @@ func (t *table) loadHead(v []byte, s *lwwmap.State) error {
 		return fmt.Errorf("%w: %s: the head of the checkpoint; run minikv check", ErrCorrupt, t.s.dir)
 	}
 	t.commits = binary.BigEndian.Uint64(v)
-	t.folded = t.commits
 	return t.apply(v[8:], s)
 }
 
