@@ -78,6 +78,12 @@ func (b *bench) durableOurs(keys []string) (r durableRates, err error) {
 		_, err := reg.Put(b.ctx, key, values.at(i))
 		return err
 	}
+	if r.alone, err = timed(makeKeys(2, syncedAlone), put); err != nil {
+		return r, err
+	}
+	if r.shared, err = timedBy(writersAtOnce, makeKeys(3, syncedShared), put); err != nil {
+		return r, err
+	}
 	batch := reg.NewBatch()
 	if r.batches, err = timed(keys, func(i int, key string) error {
 		if batch.Put(key, values.at(i)); batch.Len() == 1000 || i == len(keys)-1 {
@@ -86,12 +92,6 @@ func (b *bench) durableOurs(keys []string) (r durableRates, err error) {
 		}
 		return nil
 	}); err != nil {
-		return r, err
-	}
-	if r.alone, err = timed(makeKeys(2, syncedAlone), put); err != nil {
-		return r, err
-	}
-	if r.shared, err = timedBy(writersAtOnce, makeKeys(3, syncedShared), put); err != nil {
 		return r, err
 	}
 	stop(&err)
@@ -160,6 +160,12 @@ func (b *bench) durableFloor(keys []string) (r durableRates, err error) {
 	defer db.Close()
 	values := newValuePool()
 	put := func(i int, key string) error { return db.Set([]byte(key), values.at(i), pebble.Sync) }
+	if r.alone, err = timed(makeKeys(2, syncedAlone), put); err != nil {
+		return r, err
+	}
+	if r.shared, err = timedBy(writersAtOnce, makeKeys(3, syncedShared), put); err != nil {
+		return r, err
+	}
 	batch := db.NewBatch()
 	seq := uint64(0)
 	if r.batches, err = timed(keys, func(i int, key string) error {
@@ -177,12 +183,6 @@ func (b *bench) durableFloor(keys []string) (r durableRates, err error) {
 		batch = db.NewBatch()
 		return err
 	}); err != nil {
-		return r, err
-	}
-	if r.alone, err = timed(makeKeys(2, syncedAlone), put); err != nil {
-		return r, err
-	}
-	if r.shared, err = timedBy(writersAtOnce, makeKeys(3, syncedShared), put); err != nil {
 		return r, err
 	}
 	if err = db.Compact(b.ctx, []byte{0}, []byte{255}, true); err != nil {
