@@ -141,8 +141,11 @@ func (m *Map) set(p *Place, r Record) {
 	}
 }
 
-// remove takes out what is at p.
+// remove takes out what is at p. Nothing is there if the table failed to read it.
 func (m *Map) remove(p *Place) {
+	if p.Held.IsZero() {
+		return
+	}
 	m.count(p, p.Held, -1)
 	m.rows.Remove(p)
 }

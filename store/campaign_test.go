@@ -122,6 +122,7 @@ func stateOf(s *store.Store) (string, error) {
 type workload struct {
 	rng    *rand.Rand
 	fs     vfs.FS
+	how    func(vfs.FS) store.Options
 	store  *store.Store
 	ledger *ledger
 	twin   model
@@ -133,7 +134,7 @@ type workload struct {
 
 func newWorkload(seed uint64, fs vfs.FS) *workload {
 	return &workload{
-		rng: rand.New(rand.NewPCG(seed, 1)), fs: fs, ledger: newLedger(), big: 3000, clock: 1 << 20,
+		rng: rand.New(rand.NewPCG(seed, 1)), fs: fs, how: small, ledger: newLedger(), big: 500, clock: 1 << 20,
 		twin:  model{maps: map[string]*lwwmap.Map{}, prints: map[string]string{}},
 		disks: map[string]*lwwmap.Map{}, seqs: map[string]uint64{},
 	}
@@ -142,14 +143,14 @@ func newWorkload(seed uint64, fs vfs.FS) *workload {
 // small lets little data go through all that the engine does.
 func small(fs vfs.FS) store.Options {
 	return store.Tuned(store.Options{FS: fs, Cache: 64 << 10}, 40, func(o *pebble.Options) {
-		o.MemTableSize = 24 << 10
+		o.MemTableSize = 8 << 10
 		o.L0CompactionThreshold = 2
 	})
 }
 
 // run makes n operations, and returns the first failure.
 func (w *workload) run(n int) (err error) {
-	if w.store, err = store.Open("data", small(w.fs)); err != nil {
+	if w.store, err = store.Open("data", w.how(w.fs)); err != nil {
 		return err
 	}
 	for range n {
@@ -172,6 +173,9 @@ func (w *workload) step() error {
 			e := w.entry(name)
 			disk.Apply(e)
 			twin.Apply(e)
+		}
+		if w.rng.IntN(2) == 0 {
+			return w.commit(name)
 		}
 		return disk.Err()
 	case n < 55:
@@ -232,16 +236,20 @@ func (w *workload) durably(fn func() error) error {
 	return nil
 }
 
-func (w *workload) open(name string) (err error) {
+func (w *workload) open(name string) error {
 	if w.twin.maps[name] == nil {
 		w.twin.maps[name] = lwwmap.New(digestKey)
 		w.twin.prints[name] = print(w.twin.maps[name])
-		return w.durably(func() (err error) {
-			w.disks[name], err = w.store.Map(name, digestKey, []byte("about"))
-			return err
-		})
+		return w.durably(func() error { return w.openDisk(name) })
 	}
-	w.disks[name], err = w.store.Map(name, digestKey, []byte("about"))
+	return w.openDisk(name)
+}
+
+func (w *workload) openDisk(name string) error {
+	m, err := w.store.Map(name, digestKey, []byte("about"))
+	if err == nil {
+		w.disks[name] = m
+	}
 	return err
 }
 
@@ -316,3 +324,5 @@ func TestMain(m *testing.M) {
 	store.SetPace(0)
 	m.Run()
 }
+
+func dot(a crdt.Actor, seq uint64) crdt.Dot { return crdt.Dot{Actor: a, Seq: seq} }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -178,6 +180,14 @@ var (
 	errNotExist = fs.ErrNotExist
 	errNoRoom   = fmt.Errorf("%w: no room for a table of the engine", ErrFull)
 )
+
+// isDisk says whether an error is the file system's, and not of what it holds.
+func isDisk(err error) bool {
+	var path *fs.PathError
+	var link *os.LinkError
+	var no syscall.Errno
+	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) || errors.As(err, &link) || errors.As(err, &no) && no != syscall.ENOENT
+}
 
 // isFull says whether a write failed for want of room.
 func isFull(err error) bool { return vfs.IsNoSpaceError(err) }

@@ -148,8 +148,10 @@ func (s *Store) openError(err error) error {
 	switch {
 	case errors.Is(err, ErrFormat), errors.Is(err, ErrCorrupt), errors.Is(err, ErrFull), errors.Is(err, ErrFailed):
 		return err
+	case isDisk(err):
+		return fmt.Errorf("%w: %s: %w", ErrFailed, s.dir, err)
 	}
-	return s.corrupt(err)
+	return fmt.Errorf("%w: %s: %w; run minikv check on the directory, or remove it and get the data from peers", ErrCorrupt, s.dir, err)
 }
 
 // load reads what the store knows of itself, and writes it the first time.
