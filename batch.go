@@ -114,10 +114,10 @@ func (b *Batch) Commit(ctx context.Context) (Revision, error) {
 		return Revision{}, b.r.wrap("batch", "", ErrReadOnly)
 	}
 	rev, key, err := b.apply()
-	if err != nil {
+	b.r.link.kick()
+	if err = b.r.settle(err); err != nil {
 		return Revision{}, b.r.wrap("batch", key, err)
 	}
-	b.r.link.kick()
 	b.Reset()
 	return rev, nil
 }
@@ -128,8 +128,8 @@ func (b *Batch) apply() (rev Revision, key string, err error) {
 	at := r.node.instant()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err != nil {
-		return rev, "", r.err
+	if err := r.writable(); err != nil {
+		return rev, "", err
 	}
 	for i := range b.writes {
 		w := &b.writes[i]

@@ -3,6 +3,7 @@ package minikv
 import (
 	"crypto/ed25519"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -14,6 +15,7 @@ const (
 	MaxKeyLen                 = 1024     // bytes
 	DefaultMaxValueLen        = 1 << 20  // bytes
 	MaxValueLen               = 16 << 20 // bytes
+	DefaultCacheBytes         = 64 << 20
 )
 
 // Discovery says how a node finds peers that nobody named.
@@ -31,7 +33,9 @@ type Config struct {
 	// NodeName is for people, at most 128 bytes of UTF-8. A node's identity is its key.
 	NodeName string
 
-	// Identity is the private key behind the node's [PeerID]. nil: a fresh one at every Open.
+	// Identity is the private key behind the node's [PeerID]. nil: that in the node's directory, in the file
+	// identity.key, which the first Open makes; in memory a fresh one at every Open. Two nodes that run at a
+	// time must not have the same: give the copy of a directory another one, or delete that file there.
 	Identity ed25519.PrivateKey
 
 	// Listen holds the multiaddrs to listen on, such as "/ip4/0.0.0.0/tcp/4001" or
@@ -67,6 +71,13 @@ type Config struct {
 	// not bound what peers write: values up to 16 MiB are taken from them, else nodes of different
 	// configuration could never be equal.
 	MaxValueLen int
+
+	// Durability says when a write returns on a node with a directory. Default [DurabilitySync].
+	Durability Durability
+
+	// CacheBytes is the memory that a node with a directory keeps what it has read in. Default 64 MiB, at
+	// least 1 MiB.
+	CacheBytes int
 
 	// Logger gets what a person who runs the node should know. Default: nothing is logged.
 	Logger *slog.Logger
@@ -118,6 +129,12 @@ func (c Config) validate() (Config, error) {
 	}
 	if err := orDefault("MaxValueLen", &c.MaxValueLen, DefaultMaxValueLen, 1, MaxValueLen); err != nil {
 		return c, err
+	}
+	if err := orDefault("CacheBytes", &c.CacheBytes, DefaultCacheBytes, 1<<20, math.MaxInt); err != nil {
+		return c, err
+	}
+	if c.Durability > DurabilityAsync {
+		return c, detailf(ErrInvalid, "Config.Durability is %d; it can be DurabilitySync, DurabilityGroup or DurabilityAsync", c.Durability)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -4,15 +4,15 @@
 // it holds in full. Any node writes at any time, connected or not; all nodes that can reach each other,
 // however indirectly, end with the same map.
 //
-//	node, err := minikv.Open(ctx, "", minikv.Config{Listen: []string{"/ip4/0.0.0.0/tcp/4001"}})
+//	node, err := minikv.Open(ctx, "data", minikv.Config{Listen: []string{"/ip4/0.0.0.0/tcp/4001"}})
 //	cities, err := node.Registry(ctx, "cities", minikv.Public())
 //	rev, err := cities.Put(ctx, "de/hamburg", []byte("1.9M"), minikv.TTL(time.Hour))
 //	entry, err := cities.Get(ctx, "de/hamburg")
 //
 // # What is promised
 //
-//   - A nil error from a write means: applied on this node, visible to its next read, and offered to every peer from then on. It
-//     does not mean that a peer has it.
+//   - A nil error from a write means: applied on this node, visible to its next read, as durable as [Config].Durability says, and
+//     offered to every peer from then on. It does not mean that a peer has it.
 //   - Nodes that have exchanged everything hold byte-equal maps; [Registry.Root] tells.
 //   - Of two writes to one key the same one wins on every node: by hybrid logical clock, then by writer. A write made
 //     after having seen another always wins over it. There is no merge of values.
@@ -48,11 +48,23 @@
 // A delete leaves a tombstone for [Config].TombstoneRetention. Nodes that meet later than that still agree
 // on the delete; it only takes them a longer exchange.
 //
+// # Durability
+//
+// A node that is opened with a directory keeps everything there: by default a write returns when it is on
+// disk, and what was acknowledged survives a kill and a power cut. See [Durability] for the other levels and
+// what a crash costs then. A batch survives as a whole or not at all. No peer ever holds a write that a crash
+// here could undo, and a directory that was copied, restored, or rolled back does no harm to anyone: each Open
+// writes under a new name. The copy of a directory that runs beside the original needs an identity of its
+// own, see [Config].Identity.
+//
+// When the disk is full or fails, writes return [ErrDiskFull] or [ErrStorage], and reads go on. What is
+// damaged is [ErrCorrupt], never a wrong value.
+//
 // # Limits
 //
 // Keys have 1 to 1,024 bytes, any bytes; values 0 to 1 MiB, or up to 16 MiB by [Config].MaxValueLen; a
-// batch has at most 100,000 writes and 64 MiB. This version keeps everything in memory and knows public
-// registries only: whoever reaches a node and knows the name of a registry shares it.
+// batch has at most 100,000 writes and 64 MiB. This version knows public registries only: whoever reaches a
+// node and knows the name of a registry shares it.
 //
 // All methods of [Node], [Registry], [Lease], [Typed] and [Declared] are safe for concurrent use. A [Batch]
 // is not. A nil context is refused with [ErrInvalid].

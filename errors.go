@@ -9,6 +9,7 @@ import (
 
 	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/replica"
+	"github.com/minikv/minikv/store"
 )
 
 // Data.
@@ -33,8 +34,22 @@ var (
 	ErrReadOnly = errors.New("minikv: read-only")
 	// ErrPrivate: the registry was opened without saying [Public].
 	ErrPrivate = errors.New("minikv: private registries come with tickets, which this version does not have yet; open it with minikv.Public()")
-	// ErrNotDurable: [Open] was given a directory.
-	ErrNotDurable = errors.New("minikv: durable storage is not in this version; open the node in memory with an empty directory name")
+)
+
+// Directories.
+var (
+	// ErrDirInUse: another process, or another node of this one, has the directory open.
+	ErrDirInUse = errors.New("minikv: directory in use by another process")
+	// ErrBadFormat: a later version of minikv, or something else, has written the directory.
+	ErrBadFormat = errors.New("minikv: unknown on-disk format version")
+	// ErrCorrupt: data on disk failed its checksum. The text says where and what to do.
+	ErrCorrupt = errors.New("minikv: data failed its checksum")
+	// ErrDiskFull: the disk of the node's directory has too little room left. Reads go on, and writes when
+	// there is room again.
+	ErrDiskFull = errors.New("minikv: disk is full")
+	// ErrStorage: the directory cannot be used, or its disk failed. On an open node reads go on; writes are
+	// refused until it is opened again.
+	ErrStorage = errors.New("minikv: storage failed")
 )
 
 // Peers and clocks.
@@ -130,7 +145,7 @@ type classed struct {
 
 func (c *classed) Error() string {
 	text := c.err.Error()
-	for _, layer := range []string{"replica: ", "hlc: ", "p2p: "} {
+	for _, layer := range []string{"replica: ", "hlc: ", "p2p: ", "store: "} {
 		text = strings.TrimPrefix(text, layer)
 	}
 	return text
@@ -149,7 +164,21 @@ func translate(err error) error {
 	case errors.Is(err, hlc.ErrSkew) && !errors.Is(err, ErrClockSkew):
 		return &classed{ErrClockSkew, err}
 	}
+	for _, c := range storeClasses {
+		if errors.Is(err, c.below) && !errors.Is(err, c.class) {
+			return &classed{c.class, err}
+		}
+	}
 	return err
+}
+
+var storeClasses = []struct{ below, class error }{
+	{store.ErrInUse, ErrDirInUse},
+	{store.ErrFormat, ErrBadFormat},
+	{store.ErrCorrupt, ErrCorrupt},
+	{store.ErrFull, ErrDiskFull},
+	{store.ErrFailed, ErrStorage},
+	{store.ErrClosed, ErrClosed},
 }
 
 // LockedError says who holds the key. errors.Is(err, ErrLocked) is true for it.

@@ -95,7 +95,7 @@ func TestErrors(t *testing.T) {
 		{"unnamed", registry(n, "", minikv.Public()), minikv.ErrInvalid, "name has 0 bytes; it can have 1 to 255"},
 		{"ill named", registry(n, "a\nb", minikv.Public()), minikv.ErrInvalid, "unprintable character U+000A"},
 		{"not text", registry(n, "\xff", minikv.Public()), minikv.ErrInvalid, "not UTF-8"},
-		{"durable", open("/tmp/data", minikv.Config{}), minikv.ErrNotDurable, "empty directory name"},
+		{"a directory that is none", open("/dev/null/data", minikv.Config{}), minikv.ErrStorage, "give a directory that can be written"},
 		{"config", open("", minikv.Config{MaxClockSkew: -1}), minikv.ErrInvalid, "Config.MaxClockSkew"},
 		{"offline connect", connect(n), minikv.ErrOffline, "Config.Listen"},
 		{"offline sync", func() error { _, err := n.SyncPeer(ctx, "x"); return err }(), minikv.ErrOffline, "offline"},

@@ -38,9 +38,17 @@ func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
 	began := time.Now()
 	at := l.r.node.instant()
 	l.r.mu.Lock()
+	if err := l.r.writable(); err != nil {
+		l.r.mu.Unlock()
+		return SyncStats{}, err
+	}
 	session := l.r.rep.Dial(at, string(peer))
 	l.r.mu.Unlock()
-	stream, err := l.r.node.host.Open(ctx, string(peer), syncProtocol)
+	err := l.r.sendable()
+	var stream *p2p.Stream
+	if err == nil {
+		stream, err = l.r.node.host.Open(ctx, string(peer), syncProtocol)
+	}
 	if err != nil {
 		session.Abort(at, err)
 		if errors.Is(err, p2p.ErrNotConnected) {
@@ -58,8 +66,18 @@ func (l *link) answer(stream *p2p.Stream, hello *replica.Hello) {
 	began := time.Now()
 	at := l.r.node.instant()
 	l.r.mu.Lock()
+	if err := l.r.writable(); err != nil {
+		l.r.mu.Unlock()
+		refuse(stream, err.Error())
+		return
+	}
 	session := l.r.rep.Accept(at, stream.Peer())
 	l.r.mu.Unlock()
+	if err := l.r.sendable(); err != nil {
+		session.Abort(at, err)
+		refuse(stream, err.Error())
+		return
+	}
 	x := &exchange{l: l, stream: stream, session: session, peer: PeerID(stream.Peer()), work: make(chan struct{}, 1)}
 	x.handle(hello)
 	if _, err := x.run(context.Background(), began); err != nil {
@@ -119,7 +137,10 @@ func (x *exchange) read() {
 func (x *exchange) handle(frame replica.Frame) {
 	at := x.l.r.node.instant()
 	if hello, ok := frame.(*replica.Hello); ok {
-		x.l.r.noteSkew(x.peer, hello.Clock, at)
+		x.l.r.noteSkew(x.peer, hello.Wall, at) // the hybrid clock would hide a node that is ahead of all: they follow it
+	}
+	if err := x.l.r.mayTake(); err != nil {
+		x.session.Abort(at, err)
 	}
 	_ = x.session.Handle(at, frame) // the session keeps its error
 	rouse(x.work)

@@ -12,24 +12,34 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// identity returns the node's key, a fresh one where none is given, and the peer id that stands for it.
-func (c Config) identity() (crypto.PrivKey, PeerID, error) {
-	private := c.Identity
-	if private == nil {
-		var err error
-		if _, private, err = ed25519.GenerateKey(rand.Reader); err != nil {
-			return nil, "", err
-		}
+// identify sets the node's peer id and returns the key behind it.
+func (n *Node) identify() (crypto.PrivKey, error) {
+	private, err := n.privateKey()
+	if err != nil {
+		return nil, err
 	}
 	key, err := crypto.UnmarshalEd25519PrivateKey(private)
 	if err != nil {
-		return nil, "", detailf(ErrInvalid, "Config.Identity: %v", err)
+		return nil, detailf(ErrInvalid, "Config.Identity: %v", err)
 	}
 	id, err := peer.IDFromPrivateKey(key)
 	if err != nil {
-		return nil, "", detailf(ErrInvalid, "Config.Identity: %v", err)
+		return nil, detailf(ErrInvalid, "Config.Identity: %v", err)
 	}
-	return key, PeerID(id.String()), nil
+	n.id = PeerID(id.String())
+	return key, nil
+}
+
+// privateKey returns the key that was configured, or that of the directory, or a fresh one.
+func (n *Node) privateKey() (ed25519.PrivateKey, error) {
+	switch {
+	case n.cfg.Identity != nil:
+		return n.cfg.Identity, nil
+	case n.store != nil:
+		return keptIdentity(n.dir)
+	}
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	return private, err
 }
 
 // checkPeer refuses what is no peer id.

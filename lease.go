@@ -154,13 +154,18 @@ func (l *Lease) giveUp(why *LeaseLostError) error {
 	r := l.r
 	at := r.node.instant()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	token, ended := l.end(why)
 	if !ended || r.err != nil {
+		r.mu.Unlock()
 		return nil
 	}
+	err := r.writable()
+	if err == nil {
+		err = r.rep.Release(at, l.key, lwwmap.Token(token))
+	}
+	r.mu.Unlock()
 	r.link.kick()
-	return r.rep.Release(at, l.key, lwwmap.Token(token))
+	return r.settle(err)
 }
 
 // end marks the lease as over, once. The registry is locked.
@@ -188,18 +193,23 @@ func (l *Lease) end(why *LeaseLostError) (token Token, ended bool) {
 func (r *Registry) claim(key string, o lockOptions) (*Lease, error) {
 	at := r.node.instant()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	l, err := r.claimStep(at, key, o)
-	if err == nil {
-		r.link.kick()
+	r.mu.Unlock()
+	if err != nil {
+		return nil, err
 	}
-	return l, err
+	r.link.kick()
+	if err := r.settle(nil); err != nil {
+		_ = l.giveUp(nil) // the first error counts
+		return nil, err
+	}
+	return l, nil
 }
 
 // claimStep is claim where the registry is locked.
 func (r *Registry) claimStep(at replica.Instant, key string, o lockOptions) (*Lease, error) {
-	if r.err != nil {
-		return nil, r.err
+	if err := r.writable(); err != nil {
+		return nil, err
 	}
 	l := &Lease{r: r, key: key, nonce: systemRandom{}.Uint64(), opts: o, ttl: o.ttl, renewed: at, heard: at.Mono, soon: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())

@@ -72,7 +72,9 @@ func (l *Lease) isolated(now time.Duration) bool {
 }
 
 // renew makes the lease last for another TTL; 0 keeps the one it has.
-func (l *Lease) renew(ttl time.Duration) error {
+func (l *Lease) renew(ttl time.Duration) error { return l.r.settle(l.renewStep(ttl)) }
+
+func (l *Lease) renewStep(ttl time.Duration) error {
 	r := l.r
 	at := r.node.instant()
 	company := r.link.hasPeers()
@@ -87,10 +89,10 @@ func (l *Lease) renew(ttl time.Duration) error {
 		ttl = l.ttl
 	}
 	l.mu.Unlock() // the step below calls back through notify
-	switch {
-	case r.err != nil:
-		return r.err
-	case err != nil:
+	if err == nil {
+		err = r.writable()
+	}
+	if err != nil {
 		return err
 	}
 	renewed, err := r.rep.Renew(at, l.key, lwwmap.Token(token), ttl, l.opts.meta)

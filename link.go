@@ -85,8 +85,11 @@ func (l *link) pump(ctx context.Context) {
 		case <-l.dirty:
 		}
 		for d := l.outbox(); d != nil && ctx.Err() == nil; d = l.outbox() {
-			var err error
-			if buf, err = replica.EncodeDelta(buf[:0], d); err == nil {
+			err := l.r.sendable()
+			if err == nil {
+				buf, err = replica.EncodeDelta(buf[:0], d)
+			}
+			if err == nil {
 				err = l.topic.Publish(ctx, buf)
 			}
 			if err != nil && ctx.Err() == nil {
@@ -122,8 +125,8 @@ func (l *link) receive(m p2p.Message) p2p.Verdict {
 	at := r.node.instant()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.err != nil {
-		return p2p.Ignore
+	if r.writable() != nil {
+		return p2p.Ignore // an exchange makes up for it when there is room
 	}
 	receipt := r.rep.Receive(at, m.From, m.Via, d)
 	r.counts.gossipIn++

@@ -101,12 +101,16 @@ func (r *Registry) Unlock(ctx context.Context, key string, t Token) error {
 func (r *Registry) release(key string, t Token) error {
 	at := r.node.instant()
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.checkToken(at, key, t); err != nil {
-		return err
+	err := r.checkToken(at, key, t)
+	if err == nil {
+		err = r.writable()
 	}
-	defer r.link.kick()
-	return r.rep.Release(at, key, lwwmap.Token(t))
+	if err == nil {
+		err = r.rep.Release(at, key, lwwmap.Token(t))
+	}
+	r.mu.Unlock()
+	r.link.kick()
+	return r.settle(err)
 }
 
 // LockInfo returns the live lease on key; ok is false when there is none.
@@ -145,8 +149,7 @@ func (r *Registry) liveLocks(ctx context.Context, prefix string) (live []LockInf
 	if err := checkContext(ctx); err != nil {
 		return nil, err
 	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/p2p"
 	"github.com/minikv/minikv/replica"
+	"github.com/minikv/minikv/store"
 )
 
 // Node is one member of the mesh: an identity, its registries, and its connections. Use [Open]; the zero
@@ -19,8 +20,12 @@ type Node struct {
 	cfg   Config
 	id    PeerID
 	clock *hlc.Clock
-	start time.Time // of the monotonic clock
-	host  *p2p.Host // nil: offline
+	start time.Time    // of the monotonic clock
+	host  *p2p.Host    // nil: offline
+	store *store.Store // nil: in memory
+	dir   string       // the store's
+	stop  context.CancelFunc
+	wg    sync.WaitGroup // of what runs for the store
 
 	mu         sync.RWMutex
 	closed     bool
@@ -30,13 +35,14 @@ type Node struct {
 	closeErr   error
 }
 
-// Open starts a node. dir has to be "" in this version, which keeps everything in memory; anything else is
-// [ErrNotDurable]. Open listens but never waits for a peer. ctx bounds Open alone, not the life of the
-// node: that ends with [Node.Close].
+// Open starts a node whose state lives in dir, which is made if need be; "" keeps everything in memory. Of a
+// directory one node has the use at a time, see [ErrDirInUse]; [ErrBadFormat] and [ErrCorrupt] say that it
+// cannot be used. Open listens but never waits for a peer. ctx bounds Open alone, not the life of the node:
+// that ends with [Node.Close].
 func Open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	n, err := open(ctx, dir, cfg)
 	if err != nil {
-		return nil, &Error{Op: "open", Err: err}
+		return nil, &Error{Op: "open", Err: translate(err)}
 	}
 	return n, nil
 }
@@ -45,35 +51,60 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	if err := checkContext(ctx); err != nil {
 		return nil, err
 	}
-	if dir != "" {
-		return nil, ErrNotDurable
-	}
 	cfg, err := cfg.validate()
 	if err != nil {
 		return nil, err
 	}
-	key, id, err := cfg.identity()
-	if err != nil {
-		return nil, err
-	}
-	n := &Node{
-		cfg: cfg, id: id, start: time.Now(),
-		clock:      hlc.NewClock(hlc.Config{MaxSkew: cfg.MaxClockSkew}),
-		registries: map[string]*Registry{},
-		byID:       map[string]*Registry{},
-	}
-	if cfg.online() {
-		if err := n.connect(ctx, key); err != nil {
+	n := &Node{cfg: cfg, start: time.Now(), registries: map[string]*Registry{}, byID: map[string]*Registry{}}
+	clock := hlc.Config{MaxSkew: cfg.MaxClockSkew}
+	if dir != "" {
+		if err := n.openStore(dir, &clock); err != nil {
 			return nil, err
 		}
+	}
+	n.clock = hlc.NewClock(clock)
+	key, err := n.identify()
+	if err == nil && cfg.online() {
+		err = n.connect(ctx, key)
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.closeStore())
 	}
 	return n, nil
 }
 
+// openStore opens the node's directory. The clock goes on from there.
+func (n *Node) openStore(dir string, clock *hlc.Config) (err error) {
+	n.dir = dir
+	n.store, err = store.Open(dir, store.Options{Cache: int64(n.cfg.CacheBytes), Log: n.cfg.Logger})
+	if err != nil {
+		return err
+	}
+	if clock.Ceiling, err = n.store.Ceiling(); err != nil {
+		return errors.Join(err, n.closeStore())
+	}
+	clock.Reserve = n.store.Reserve
+	ctx, stop := context.WithCancel(context.Background())
+	n.stop = stop
+	n.wg.Go(func() { n.flushes(ctx) })
+	return nil
+}
+
+func (n *Node) closeStore() error {
+	if n.store == nil {
+		return nil
+	}
+	if n.stop != nil {
+		n.stop()
+	}
+	n.wg.Wait()
+	return n.store.Close()
+}
+
 // Close ends the node: it stops every watch and lease with [ErrClosed], cuts the connections, and returns
 // when all its goroutines have ended. Leases that were not unlocked lapse on the other nodes when their
-// time is over. What peers have not got yet is lost with a node in memory. Calling it again returns the
-// same.
+// time is over. A node with a directory makes everything durable first; with a node in memory what peers
+// have not got yet is lost. Calling it again returns the same.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		n.mu.Lock()
@@ -92,6 +123,7 @@ func (n *Node) Close() error {
 		if n.host != nil {
 			errs = append(errs, n.host.Close())
 		}
+		errs = append(errs, n.closeStore())
 		if err := errors.Join(errs...); err != nil {
 			n.closeErr = &Error{Op: "close", Err: err}
 		}
@@ -117,7 +149,9 @@ func (n *Node) Addrs() []string {
 // Registry opens the registry of that name, or creates it: a registry exists wherever a node opens it. The
 // name has 1 to 255 bytes of printable UTF-8. Opening one again returns the same *Registry; options given
 // then have to be those of the first time, else [ErrInvalid]. Without [Public] the first time is
-// [ErrPrivate] in this version. It does not wait for peers, see [Node.WaitSynced].
+// [ErrPrivate] in this version. One that is kept in the node's directory, see [Node.Kept], is known to be
+// public, and without any options it is opened with those it was made with. It does not wait for peers, see
+// [Node.WaitSynced].
 func (n *Node) Registry(ctx context.Context, name string, opts ...RegistryOption) (*Registry, error) {
 	r, err := n.registry(ctx, name, opts)
 	if err != nil {
@@ -145,15 +179,26 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 		}
 		return r, nil
 	}
+	if o, err = n.withKept(name, o, len(opts)); err != nil {
+		return nil, err
+	}
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	r, err := n.newRegistry(name, o)
 	if err != nil {
-		return nil, err
+		return nil, translate(err)
 	}
 	n.registries[name], n.byID[registryID(name)] = r, r
 	return r, nil
+}
+
+// Kept returns the names of the registries that the node's directory holds, open or not, in ascending order.
+func (n *Node) Kept() []string {
+	if n.store == nil {
+		return nil
+	}
+	return n.store.Names()
 }
 
 // Registries walks the names of the open registries in ascending order.
@@ -222,7 +267,11 @@ func (n *Node) drop(name string) error {
 	case r == nil:
 		return detailf(ErrNotFound, "no registry of that name is open")
 	}
-	return r.close()
+	err := r.close()
+	if n.store != nil {
+		err = errors.Join(err, translate(n.store.Drop(name)))
+	}
+	return err
 }
 
 // instant is the present by both clocks.

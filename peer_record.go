@@ -38,11 +38,11 @@ func (r *Registry) countRefused(id PeerID) {
 	r.peer(id).refused++
 }
 
-// noteSkew notes how far a peer's clock is ahead of this node's.
-func (r *Registry) noteSkew(id PeerID, clock hlc.Timestamp, at replica.Instant) {
+// noteSkew notes how far a peer's wall clock is ahead of this node's.
+func (r *Registry) noteSkew(id PeerID, wall hlc.Timestamp, at replica.Instant) {
 	r.mu.Lock()
 	p := r.peer(id)
-	p.seen, p.skew = at.Wall, clock.Time().Sub(at.Wall).Round(time.Millisecond)
+	p.seen, p.skew = at.Wall, wall.Time().Sub(at.Wall).Round(time.Millisecond)
 	behind, known := r.peersBehind(), len(r.peers)
 	warn := 2*behind > known && (r.warned == 0 || at.Mono-r.warned > warnEvery)
 	if warn {

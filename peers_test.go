@@ -191,6 +191,32 @@ func TestClockAheadIsRefused(t *testing.T) {
 	require.Eventually(t, func() bool { return a.Node().Peers()[0].Refused > 0 && a.Node().Peers()[0].ClockSkew > 30*time.Minute }, patience, time.Millisecond)
 }
 
+// The hybrid clocks of its peers follow a node that is ahead of them; it is told all the same.
+func TestAClockAheadIsToldWithinTheBound(t *testing.T) {
+	a := openRegistry(t, online(t, minikv.Config{}), "test")
+	log := &safeBuffer{}
+	const ahead = 40 * time.Second
+	b := openRegistry(t, online(t, minikv.Config{
+		Clock: func() time.Time { return time.Now().Add(ahead) }, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	}), "test")
+	put(t, a, "k", "v", minikv.TTL(30*time.Second))
+	put(t, b, "from the future", "v")
+	connect(t, a.Node(), b.Node())
+	require.NoError(t, b.WaitSynced(within(t), 1))
+	require.Eventually(t, func() bool { return value(t, a, "from the future") == "v" }, patience, time.Millisecond)
+	_, err := b.SyncPeer(within(t), a.Node().ID())
+	require.NoError(t, err)
+	require.Equal(t, "v", value(t, a, "k"), "its time is not over here")
+	require.Empty(t, value(t, b, "k"), "but there")
+	ttl, ok, err := a.TTL(ctx, "k")
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Greater(t, ttl, 10*time.Second)
+	require.InDelta(t, -ahead.Seconds(), b.Node().Peers()[0].ClockSkew.Seconds(), 5)
+	require.InDelta(t, ahead.Seconds(), a.Node().Peers()[0].ClockSkew.Seconds(), 5)
+	require.Contains(t, log.String(), "clock is ahead of most of its peers")
+}
+
 // safeBuffer takes a log that several goroutines write.
 type safeBuffer struct {
 	mu sync.Mutex

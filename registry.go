@@ -25,8 +25,9 @@ type Registry struct {
 	node *Node
 	opts registryOptions
 
-	mu         sync.RWMutex // guards what follows, and every call of rep
-	err        error        // why nothing works any more: closed, or never opened
+	mu         stepMutex // guards what follows, and every call of rep
+	err        error     // why nothing works any more: closed, or never opened
+	broken     error     // why nothing can be written: a step could not be committed
 	rep        *replica.Replica
 	m          *lwwmap.Map // rep's
 	writers    map[crdt.Actor]PeerID
@@ -118,8 +119,7 @@ func (r *Registry) Len(ctx context.Context) (int, error) {
 	if err := checkContext(ctx); err != nil {
 		return 0, r.wrap("len", "", err)
 	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return 0, r.wrap("len", "", r.err)
 	}
@@ -135,15 +135,14 @@ func (r *Registry) Len(ctx context.Context) (int, error) {
 		}
 		return true
 	})
-	return n, nil
+	return n, r.wrap("len", "", r.m.Err())
 }
 
 // Root is the digest of the registry's content: what it holds now, leases included, tombstones left out.
 // Equal on two nodes when their maps are equal and, up to the chance of a 128-bit hash, only then. Zero for
 // an empty or closed registry.
 func (r *Registry) Root() Digest {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return Digest{}
 	}
@@ -172,6 +171,11 @@ func (r *Registry) present(key string) (lwwmap.Record, error) {
 		return lwwmap.Record{}, r.err
 	}
 	rec := r.m.Get(lwwmap.Data, key)
+	if rec.IsZero() {
+		if err := r.m.Err(); err != nil {
+			return lwwmap.Record{}, err
+		}
+	}
 	if rec.IsZero() || rec.Deleted() || r.isExpired(rec) {
 		return lwwmap.Record{}, ErrNotFound
 	}

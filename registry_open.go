@@ -2,6 +2,7 @@ package minikv
 
 import (
 	"context"
+	"errors"
 
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
@@ -19,16 +20,28 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		tickSooner: make(chan struct{}, 1),
 		syncNews:   make(chan struct{}),
 	}
+	kept, err := n.keptMap(name, o)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if kept != nil {
+		r.mu.commit = r.commit
+	}
 	r.rep = replica.New(replica.Config{
 		Peer: string(n.id), Registry: registryID(name), Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
 		MaxKey: MaxKeyLen, MaxValue: MaxValueLen, Retention: n.cfg.TombstoneRetention, SyncEvery: n.cfg.SyncInterval,
-	}, nil, n.instant())
+	}, kept, n.instant())
 	r.m = r.rep.Map()
+	r.learnWriters()
+	if kept != nil {
+		n.store.Gather(name, &r.mu)
+	}
 	if n.host != nil {
 		l, err := r.join(topicOf(name))
 		if err != nil {
 			cancel()
-			return nil, err
+			return nil, errors.Join(err, n.release(name))
 		}
 		r.link = l
 		r.wg.Go(func() { l.pump(ctx) })
@@ -55,7 +68,33 @@ func (r *Registry) close() error {
 	r.cancel()
 	err := r.link.close()
 	r.wg.Wait()
-	return err
+	return errors.Join(err, r.node.release(r.name))
+}
+
+// keptMap returns the map that the node's directory has for a registry, an empty one if it is new there; nil
+// on a node in memory.
+func (n *Node) keptMap(name string, o registryOptions) (*lwwmap.Map, error) {
+	if n.store == nil {
+		return nil, nil
+	}
+	return n.store.Map(name, digestKeyOf(name), o.about())
+}
+
+func (n *Node) release(name string) error {
+	if n.store == nil {
+		return nil
+	}
+	return translate(n.store.Release(name))
+}
+
+// learnWriters reads from a map that was kept which peer writes as which actor.
+func (r *Registry) learnWriters() {
+	r.m.Ascend(lwwmap.Origin, "", "", func(rec lwwmap.Record) bool {
+		if !rec.Deleted() {
+			r.writers[actorOf(rec)] = PeerID(rec.Value())
+		}
+		return true
+	})
 }
 
 // notify is told of each change by the replica, within a step: the registry is locked.

@@ -29,6 +29,11 @@ func (r *Registry) ticks(ctx context.Context) {
 func (r *Registry) tick(ctx context.Context) time.Duration {
 	at := r.node.instant()
 	r.mu.Lock()
+	if r.writable() != nil {
+		r.nextTick = at.Mono + idleTick
+		r.mu.Unlock()
+		return idleTick
+	}
 	dial, more := r.rep.Tick(at)
 	wait := r.rep.NextTick(at, idleTick)
 	r.quarantine.expire(at.Wall)

@@ -80,8 +80,7 @@ func (r *Registry) walk(ctx context.Context, b bounds, fn func(lwwmap.Record) bo
 // gather returns the present records within bounds; whole is false, and the records of no use, where they
 // are many.
 func (r *Registry) gather(b bounds) (records []lwwmap.Record, whole bool, err error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return nil, false, r.err
 	}
@@ -96,7 +95,7 @@ func (r *Registry) gather(b bounds) (records []lwwmap.Record, whole bool, err er
 		looked++
 		return looked < shortWalk
 	})
-	return records, looked < shortWalk, nil
+	return records, looked < shortWalk, r.m.Err()
 }
 
 func (r *Registry) walkSnapshot(ctx context.Context, b bounds, fn func(lwwmap.Record) bool) (err error) {
@@ -120,6 +119,9 @@ func (r *Registry) walkSnapshot(ctx context.Context, b bounds, fn func(lwwmap.Re
 		}
 		return fn(rec)
 	})
+	if err == nil {
+		err = scan.Err()
+	}
 	return err
 }
 

@@ -127,8 +127,7 @@ func (w *watch) take() (p *pendingChange, synced bool, err error) {
 // walk gathers one page.
 func (w *watch) walk() error {
 	r := w.r
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	defer r.mu.lockToWalk()()
 	if r.err != nil {
 		return r.err
 	}
@@ -150,6 +149,9 @@ func (w *watch) walk() error {
 		}
 		return true
 	})
+	if err := r.m.Err(); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !last.IsZero() {

@@ -26,10 +26,10 @@ func (r *Registry) Put(ctx context.Context, key string, value []byte, opts ...Pu
 	}
 	rev, err := r.write(at, w)
 	r.mu.Unlock()
-	if err != nil {
+	r.link.kick()
+	if err = r.settle(err); err != nil {
 		return Revision{}, r.wrap("put", key, err)
 	}
-	r.link.kick()
 	return rev, nil
 }
 
@@ -49,10 +49,10 @@ func (r *Registry) putWith(ctx context.Context, key string, value []byte, opts [
 	r.mu.Lock()
 	rev, err := r.putStep(at, key, value, &o)
 	r.mu.Unlock()
-	if err != nil {
+	r.link.kick()
+	if err = r.settle(err); err != nil {
 		return Revision{}, r.wrap("put", key, err)
 	}
-	r.link.kick()
 	return rev, nil
 }
 
@@ -83,14 +83,14 @@ func (r *Registry) putLocked(ctx context.Context, key string, value []byte, o pu
 		rev, err = r.putStep(at, key, value, &o)
 	}
 	r.mu.Unlock()
-	if err != nil {
+	r.link.kick()
+	if err = r.settle(err); err != nil {
 		if l != nil {
 			_ = l.giveUp(nil) // the put's error is the one that counts
 		}
 		return Revision{}, r.wrap("put", key, err)
 	}
 	*o.locked.into = l
-	r.link.kick()
 	return rev, nil
 }
 
@@ -137,11 +137,8 @@ func (r *Registry) rewrite(ctx context.Context, op, key string, opts []WriteOpti
 	r.mu.Lock()
 	err = r.rewriteStep(at, key, o, change)
 	r.mu.Unlock()
-	if err != nil {
-		return r.wrap(op, key, err)
-	}
 	r.link.kick()
-	return nil
+	return r.wrap(op, key, r.settle(err))
 }
 
 func (r *Registry) rewriteStep(at replica.Instant, key string, o writeOptions,
@@ -173,8 +170,8 @@ func (r *Registry) rewriteStep(at replica.Instant, key string, o writeOptions,
 
 // write makes one write and counts it. The registry is locked.
 func (r *Registry) write(at replica.Instant, w replica.Write) (Revision, error) {
-	if r.err != nil {
-		return Revision{}, r.err
+	if err := r.writable(); err != nil {
+		return Revision{}, err
 	}
 	now, _, err := r.rep.Write(at, w)
 	if err != nil {

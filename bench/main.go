@@ -37,6 +37,8 @@ var groups = []group{
 	{"visible", "one put to visible at a connected peer", visible},
 	{"join", "an empty node joins", join},
 	{"differ", "two nodes that differ in ten entries, or in none", differ},
+	{"durable", "a node with a directory, beside the bare engine", durable},
+	{"huge", "a node with a directory, ten times the keys", huge},
 	{"writers", "five nodes that write the same keys at once", writers},
 }
 

@@ -123,6 +123,14 @@ func (c *Clock) Observe(t Timestamp, wall time.Time) error {
 	return nil
 }
 
+// Restore takes over how far a clock had come in an earlier run, as kept with what it has stamped or observed: every
+// stamp issued from now on is above it. It does not ask for the skew, which was judged then.
+func (c *Clock) Restore(t Timestamp) {
+	c.mu.Lock()
+	c.last = max(c.last, t)
+	c.mu.Unlock()
+}
+
 // Check is the test of Observe alone: it returns a *SkewError if t is more than MaxSkew ahead of wall, and moves
 // nothing. A stamp that is exactly MaxSkew ahead passes.
 func (c *Clock) Check(t Timestamp, wall time.Time) error {

@@ -18,10 +18,14 @@ func (m *Map) Collect(olderThan hlc.Timestamp, max int) int {
 // earliest first, and returns them. No message is needed: every replica does
 // so by its own clock.
 func (m *Map) Expire(now hlc.Timestamp, max int) (gone []Record) {
+	if m.next == 0 || m.next > now {
+		return nil
+	}
 	gone = first(m.Expiring, max, func(r Record) bool { return r.Expires() <= now })
 	for _, r := range gone {
 		m.Forget(r)
 	}
+	m.findNext()
 	return gone
 }
 
@@ -38,13 +42,16 @@ func first(walk func(func(Record) bool), max int, want func(Record) bool) (found
 	return found
 }
 
-// NextExpiry returns when the next entry expires, zero if none does.
-func (m *Map) NextExpiry() (at hlc.Timestamp) {
+// NextExpiry returns a time before which no entry expires, zero if none does.
+// When nothing was taken out since Expire, it is that of the next one.
+func (m *Map) NextExpiry() hlc.Timestamp { return m.next }
+
+func (m *Map) findNext() {
+	m.next = 0
 	m.Expiring(func(r Record) bool {
-		at = r.Expires()
+		m.next = r.Expires()
 		return false
 	})
-	return at
 }
 
 // Forget takes out a record that is held, and raises the horizon to it.

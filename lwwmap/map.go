@@ -14,7 +14,8 @@ type Map struct {
 	rows      Table
 	digestKey Digest
 	state     State
-	step      *Step // what the next Commit makes permanent; nil in memory
+	next      hlc.Timestamp // nothing expires before; zero: nothing does
+	step      *Step         // what the next Commit makes permanent; nil in memory
 }
 
 // Horizons are the collection horizons of a replica, one for each kind of
@@ -53,7 +54,9 @@ func Open(digestKey []byte, t Table, s State) *Map { return newMap(digestKey, t,
 
 func newMap(digestKey []byte, t Table, s State) *Map {
 	sum := sha256.Sum256(digestKey)
-	return &Map{View: t, rows: t, digestKey: Digest(sum[:len(Digest{})]), state: s, step: new(Step)}
+	m := &Map{View: t, rows: t, digestKey: Digest(sum[:len(Digest{})]), state: s, step: new(Step)}
+	m.findNext()
+	return m
 }
 
 // Context returns the writes this replica has seen. It is the map's own and
@@ -69,7 +72,12 @@ func (m *Map) Root() Digest { return m.state.Sums.root }
 
 // RootAt returns the digest without the entries that are dead at the given
 // time.
-func (m *Map) RootAt(at hlc.Timestamp) Digest { return rootAt(m, &m.state.Sums, at) }
+func (m *Map) RootAt(at hlc.Timestamp) Digest {
+	if m.next == 0 || m.next > at {
+		return m.Root()
+	}
+	return rootAt(m, &m.state.Sums, at)
+}
 
 // Len is the number of entries of a kind that are held and not tombstones.
 func (m *Map) Len(kind Kind) int { return m.state.Counts.Live[kind-Data] }
@@ -128,6 +136,9 @@ func (m *Map) set(p *Place, r Record) {
 	m.count(p, p.Held, -1)
 	m.rows.Set(p, r)
 	m.count(p, r, 1)
+	if at := r.Expires(); at != 0 && (m.next == 0 || at < m.next) {
+		m.next = at
+	}
 }
 
 // remove takes out what is at p. Nothing is there if the table failed to read it.
@@ -163,6 +174,12 @@ func (m *Map) count(p *Place, r Record, n int) {
 	m.step.Sums = append(m.step.Sums, BucketDelta{bucket, hash})
 }
 
+// Observe notes how far the replica's clock has come, for the next Commit.
+func (m *Map) Observe(t hlc.Timestamp) { m.state.Clock = max(m.state.Clock, t) }
+
+// Clock returns how far the replica's clock had come, zero if that was never noted.
+func (m *Map) Clock() hlc.Timestamp { return m.state.Clock }
+
 // Commit ends a step: all changes since the last one become permanent
 // together. After an error the map must be thrown away: what it holds is not
 // what its table will say. In memory it does nothing.
@@ -170,7 +187,7 @@ func (m *Map) Commit() error {
 	if m.step == nil {
 		return nil
 	}
-	m.step.Horizons, m.step.Counts = m.state.Horizons, m.state.Counts
+	m.step.Horizons, m.step.Counts, m.step.Clock = m.state.Horizons, m.state.Counts, m.state.Clock
 	err := m.rows.Commit(m.step, func() *State { return &m.state })
 	m.step.reset()
 	return err

@@ -1,6 +1,9 @@
 package lwwmap
 
-import "github.com/minikv/minikv/crdt"
+import (
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
+)
 
 // State is all that a map knows beyond its records.
 type State struct {
@@ -8,6 +11,7 @@ type State struct {
 	Horizons Horizons
 	Sums     HashTree
 	Counts   Counts
+	Clock    hlc.Timestamp // not below any stamp that the replica has issued or heard of
 }
 
 // Counts are the totals of a map's records.
@@ -32,6 +36,7 @@ type Step struct {
 	Sums     []BucketDelta // added to the digest tree
 	Horizons Horizons      // as they are now
 	Counts   Counts        // as they are now
+	Clock    hlc.Timestamp // as it is now
 }
 
 // BucketDelta is what a write added to a bucket of the digest tree.
@@ -66,5 +71,5 @@ func (s *State) Apply(step *Step) {
 	for _, d := range step.Sums {
 		s.Sums.Add(d.Bucket, d.Delta)
 	}
-	s.Horizons, s.Counts = step.Horizons, step.Counts
+	s.Horizons, s.Counts, s.Clock = step.Horizons, step.Counts, step.Clock
 }

@@ -29,7 +29,8 @@ var mayKnow = map[string][]string{
 	"/lwwmap":  {"/hlc", "/crdt"},
 	"/replica": {"/hlc", "/crdt", "/lwwmap"},
 	"/p2p":     {},
-	"":         {"/hlc", "/crdt", "/lwwmap", "/replica", "/p2p"},
+	"/store":   {"/hlc", "/crdt", "/lwwmap"},
+	"":         {"/hlc", "/crdt", "/lwwmap", "/replica", "/p2p", "/store"},
 }
 
 // pure packages are step functions: time, randomness and messages come in as

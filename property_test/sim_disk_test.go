@@ -8,14 +8,27 @@ func (p *process) sync() {
 	if !p.durable || p.faulty {
 		return
 	}
+	p.commit()
 	p.check()
 	n := p.node
 	acked := append(n.disk.acked[:len(n.disk.acked):len(n.disk.acked)], n.made...)
 	n.made = nil
 	// What the clock has observed is kept with the entries that it was observed in.
-	n.disk = image{state: p.rep.Map().Clone(), witness: p.witness.clone(), ceiling: max(n.disk.ceiling, p.clock.Last()), acked: acked}
+	i := image{witness: p.witness.clone(), acked: acked}
+	if p.store != nil {
+		if err := p.store.Flush(); err != nil {
+			p.w.fail("%s cannot flush its store: %v", p.name, err)
+		}
+		i.ceiling, i.fs = n.disk.ceiling, n.disk.fs
+	} else {
+		i.ceiling, i.state = max(n.disk.ceiling, p.clock.Last()), p.rep.Map().Clone()
+	}
+	n.disk = i
 	if p.w.chance(0.2) {
-		n.backups = append(n.backups, n.disk)
+		if i.fs != nil {
+			i.fs = crashed(i.fs)
+		}
+		n.backups = append(n.backups, i)
 	}
 }
 
@@ -50,6 +63,10 @@ func (p *process) crash() {
 		p.issued = 0
 	}
 	p.retire()
+	if p.store != nil {
+		p.node.disk.fs = crashed(p.node.disk.fs)
+		p.closeStore()
+	}
 	p.dead, p.node.proc, p.made = true, nil, nil
 	w.dropWires(p)
 	w.relink(p.node)
@@ -65,6 +82,9 @@ func (n *node) restart() {
 	}
 	if len(n.backups) > 0 && n.w.chance(0.6) {
 		n.disk = pick(n.w, n.backups)
+		if n.disk.fs != nil {
+			n.disk.fs = crashed(n.disk.fs) // the backup itself stays as it is
+		}
 		n.issued = 0
 		n.w.tally[cRollback]++
 		n.w.note("rollback", n.index)

@@ -92,6 +92,8 @@ func (w *world) round() {
 // reconcile runs a session at once. Without faults it must verify.
 func (w *world) reconcile(a, b *process) {
 	x := &wire{w: w}
+	a.commit()
+	b.commit()
 	x.ends[0] = &terminal{wire: x, node: a.node, proc: a, session: a.rep.Dial(a.instant(), b.name)}
 	x.ends[1] = &terminal{wire: x, node: b.node, proc: b, session: b.rep.Accept(b.instant(), a.name)}
 	for moved := true; moved; {

@@ -6,9 +6,12 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 	"github.com/minikv/minikv/replica"
+	"github.com/minikv/minikv/store"
 )
 
 // node is a machine: a name, a wall clock that is wrong, and maybe a disk. What
@@ -30,7 +33,8 @@ type node struct {
 
 // image is what is on a disk. It is never changed, only replaced.
 type image struct {
-	state   *lwwmap.Map
+	state   *lwwmap.Map // in memory, or
+	fs      *vfs.MemFS  // with a store in it
 	witness *witness
 	ceiling hlc.Timestamp
 	acked   []*op // writes acknowledged as durable
@@ -40,6 +44,7 @@ type image struct {
 type process struct {
 	*node
 	rep     *replica.Replica
+	store   *store.Store // nil: the disk is simulated, too
 	clock   *hlc.Clock
 	born    time.Duration
 	witness *witness
@@ -82,18 +87,25 @@ func (n *node) boot() *process {
 	if n.durable {
 		c.Ceiling, c.Reserve = n.disk.ceiling, n.reserve
 	}
-	p.clock, p.floor = hlc.NewClock(c), c.Ceiling
+	p.clock = hlc.NewClock(c)
 	var state *lwwmap.Map
-	if n.disk.state != nil {
-		state, p.witness = n.disk.state.Clone(), n.disk.witness.clone()
+	switch {
+	case n.durable && w.stores:
+		state = p.openStore()
+	case n.disk.state != nil:
+		state = n.disk.state.Clone()
+	}
+	if n.disk.witness != nil {
+		p.witness = n.disk.witness.clone()
 	} else {
 		p.witness = newWitness(w.book)
 	}
 	n.proc, n.made = p, nil
 	p.rep = replica.New(replica.Config{
 		Peer: n.name, Registry: "simulated", Clock: p.clock, Rand: rand.New(rand.NewPCG(w.rng.Uint64(), w.rng.Uint64())),
-		DigestKey: []byte("simulated"), Retention: w.plan.retain, SyncEvery: w.plan.sync, Notify: p.changed,
+		DigestKey: []byte("simulated"), Retention: w.plan.retain, SyncEvery: w.plan.sync, Notify: p.changed, Lock: stepEnd{p},
 	}, state, p.instant())
+	p.floor = p.clock.Last()
 	w.note("boot", n.index)
 	w.tell("%s boots, durable %t, holds %d entries", n.name, n.durable, p.rep.Map().Len(lwwmap.Data))
 	p.checkAcked()
@@ -204,6 +216,7 @@ func (p *process) settle() {
 	if p.dead {
 		return
 	}
+	p.commit()
 	p.check()
 	if p.rep.Pending() && !p.publish {
 		p.publish = true
@@ -244,6 +257,7 @@ func (p *process) scheduleTick() {
 // tick does what time demands and opens the sessions that are due.
 func (p *process) tick() {
 	dial, more := p.rep.Tick(p.instant())
+	p.commit()
 	if wait := p.rep.NextTick(p.instant(), idle); wait == 0 && len(dial) == 0 && !more {
 		p.w.fail("%s wants to tick again at once, and has nothing to do", p.name)
 	}

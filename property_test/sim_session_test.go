@@ -43,6 +43,7 @@ func (p *process) dial(peer string) {
 	p.syncFirst()
 	w.tally[cSessions]++
 	to := w.named(peer)
+	p.commit()
 	s := p.rep.Dial(p.instant(), peer)
 	x := &wire{w: w}
 	x.ends[0] = &terminal{wire: x, node: p.node, proc: p, session: s, heard: w.now}
@@ -139,6 +140,7 @@ func (t *terminal) receive(f replica.Frame) {
 	}
 	if t.session == nil {
 		p.syncFirst()
+		p.commit()
 		t.session = p.rep.Accept(p.instant(), t.other().node.name)
 	}
 	err := t.session.Handle(p.instant(), f)

@@ -25,9 +25,19 @@ var (
 // simulate runs one seed. It returns what was counted, the hash of all that
 // happened, and the broken promise, if any.
 func simulate(seed uint64, text io.Writer) (t tally, hash uint64, err error) {
-	w := &world{seed: seed, rng: rand.New(rand.NewPCG(seed, 20261123)), tally: tally{}, book: newLedger(), trace: newTrace(text)}
+	return simulateOn(*simStore, seed, text)
+}
+
+// simulateOn says whether the disks of nodes are real stores.
+func simulateOn(stores bool, seed uint64, text io.Writer) (t tally, hash uint64, err error) {
+	w := &world{stores: stores, seed: seed, rng: rand.New(rand.NewPCG(seed, 20261123)), tally: tally{}, book: newLedger(), trace: newTrace(text)}
 	defer func() {
 		hash, t = w.trace.sum.Sum64(), w.tally
+		for _, n := range w.nodes {
+			if n.proc != nil && n.proc.store != nil {
+				_ = n.proc.store.Close() // the world is over
+			}
+		}
 		switch r := recover().(type) {
 		case nil:
 		case violation:

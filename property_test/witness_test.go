@@ -48,7 +48,7 @@ func (w *witness) clone() *witness {
 // changed takes note that a key went from was to now, rules 1, 3 and 5.
 func (w *witness) changed(was, now lwwmap.Record) error {
 	k := keyOf(was, now)
-	if mirror := w.held[k]; mirror != was && !(was.IsZero() && mayVanish(mirror)) {
+	if mirror := w.held[k]; !mirror.Same(was) && !(was.IsZero() && mayVanish(mirror)) {
 		return fmt.Errorf("rule 5: change of %q from %s, but the last change left %s", k.key, show(was), show(mirror))
 	}
 	if now.IsZero() {
@@ -116,7 +116,7 @@ func (w *witness) check(m *lwwmap.Map) error {
 			held.set(o.id)
 			top[o.slot] = o.rank
 			count++
-			if w.held[slotKey{kind, r.Key()}] != r {
+			if !w.held[slotKey{kind, r.Key()}].Same(r) {
 				err = fmt.Errorf("rule 5: holds %s, of which no change told", show(r))
 			}
 			return err == nil

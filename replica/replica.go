@@ -31,6 +31,7 @@ func New(cfg Config, m *lwwmap.Map, at Instant) *Replica {
 		m = lwwmap.New(cfg.DigestKey)
 	}
 	r := &Replica{cfg: cfg, m: m}
+	cfg.Clock.Restore(m.Clock())
 	r.leases.init(m, at)
 	r.peers.init(cfg)
 	return r

@@ -137,12 +137,29 @@ func (s *Session) Handle(at Instant, f Frame) error {
 	if s.state != Running {
 		return s.err
 	}
-	if err := s.handle(at, f); err != nil {
+	err := s.handle(at, f)
+	if err == nil {
+		err = s.checkRead()
+	}
+	if err != nil {
 		s.fail(at, err)
 		return err
 	}
 	s.evaluate(at)
 	return nil
+}
+
+// checkRead returns why the snapshot could not be read. Then "nothing" does not
+// mean nothing: what was to be said on the strength of it is not.
+func (s *Session) checkRead() error {
+	if s.state != Running {
+		return nil
+	}
+	err := s.snap.Err()
+	if err != nil {
+		s.queue = nil
+	}
+	return err
 }
 
 func (s *Session) handle(at Instant, f Frame) error {
@@ -318,7 +335,12 @@ func (s *Session) Next(at Instant) (Frame, bool) {
 	if s.state != Running || s.peerContext == nil {
 		return nil, false
 	}
-	if f := s.sending.next(); f != nil {
+	f := s.sending.next()
+	if err := s.checkRead(); err != nil {
+		s.fail(at, err)
+		f, s.queue = s.queue[0], nil
+	}
+	if f != nil {
 		return f, true
 	}
 	if !s.gotLast {

@@ -22,17 +22,22 @@ func (s *Server) getEntry(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, entry(e))
 }
 
+// smallValue is the size in bytes up to which a put takes no seat: it waits for the disk, and many do so together.
+const smallValue = 64 << 10
+
 func (s *Server) putEntry(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r)
 	reg, err := s.registry(r.Context(), p)
 	if err != nil {
 		return err
 	}
-	leave, err := seat(s.batches, "large calls")
-	if err != nil {
-		return err
+	if r.ContentLength < 0 || r.ContentLength > smallValue {
+		leave, err := seat(s.batches, "large calls")
+		if err != nil {
+			return err
+		}
+		defer leave()
 	}
-	defer leave()
 	value, err := body(w, r, minikv.MaxValueLen)
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@ var classes = []struct {
 	{minikv.ErrNoPeer, admin.CodeNoPeer},
 	{minikv.ErrSync, admin.CodeNoPeer},
 	{minikv.ErrOffline, admin.CodeNoPeer},
+	{minikv.ErrDiskFull, admin.CodeDiskFull},
+	{minikv.ErrStorage, admin.CodeStorage},
+	{minikv.ErrCorrupt, admin.CodeStorage},
 	{minikv.ErrInvalid, admin.CodeBadRequest},
 	{context.DeadlineExceeded, admin.CodeTimeout},
 	{context.Canceled, admin.CodeTimeout},
@@ -79,6 +82,8 @@ func httpStatus(c admin.Code) int {
 		return http.StatusConflict
 	case admin.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
+	case admin.CodeDiskFull:
+		return http.StatusInsufficientStorage
 	case admin.CodeNoPeer:
 		return http.StatusBadGateway
 	case admin.CodeTimeout:

@@ -27,7 +27,7 @@ type Config struct {
 	Version   string       // of the program
 	Admin     string       // address the API is served at
 	Discovery string       // as the node was started with
-	Storage   string       // where the data is, for people; default "memory"
+	Storage   string       // the node's directory; default "memory", which is what a node without one says
 	Logger    *slog.Logger // default: nothing is logged
 }
 

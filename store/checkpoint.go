@@ -16,7 +16,7 @@ import (
 // fold writes the checkpoint of this commit, and takes the journal out.
 func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
 	head := binary.BigEndian.AppendUint64(nil, t.commits)
-	head = appendStep(head, &lwwmap.Step{Seen: s.Context.Spans(), Horizons: s.Horizons, Counts: s.Counts})
+	head = appendStep(head, &lwwmap.Step{Seen: s.Context.Spans(), Horizons: s.Horizons, Counts: s.Counts, Clock: s.Clock})
 	prefix := appendPrefix(nil, t.number, classCheckpoint)
 	if err := b.Set(prefix, head, nil); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
 	if err := b.DeleteRange(from, to, nil); err != nil {
 		return err
 	}
-	t.folded, t.unfolded, t.dirty = t.commits, 0, [lwwmap.Fanout]bool{}
+	t.unfolded, t.dirty = 0, [lwwmap.Fanout]bool{}
 	return nil
 }
 
@@ -56,7 +56,6 @@ func (t *table) loadHead(v []byte, s *lwwmap.State) error {
 		return fmt.Errorf("%w: %s: the head of the checkpoint; run minikv check", ErrCorrupt, t.s.dir)
 	}
 	t.commits = binary.BigEndian.Uint64(v)
-	t.folded = t.commits
 	return t.apply(v[8:], s)
 }
 

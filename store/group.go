@@ -12,34 +12,50 @@ type group struct {
 	s *Store
 
 	mu      sync.Mutex
-	applied uint64 // commits made
-	synced  uint64 // of these, durable
+	ended   uint64          // steps that have ended
+	synced  uint64          // of these, durable
+	waiting map[*table]bool // have steps that the engine does not know yet
 	leading bool
 	done    chan struct{} // closed, and made anew, when an fsync ends
 }
 
-// made counts a commit and returns its number.
-func (g *group) made() uint64 {
+// waits counts a step that waits in a table.
+func (g *group) waits(t *table) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.applied++
-	return g.applied
+	if g.waiting == nil {
+		g.waiting = map[*table]bool{}
+	}
+	g.waiting[t] = true
+	g.ended++
 }
 
-// Commits returns the number of the last commit of any map.
+// made notes that the engine knows the steps of a table. Those of a table
+// without a lock are counted here.
+func (g *group) made(t *table, steps int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.waiting, t)
+	if t.lock == nil {
+		g.ended += uint64(steps)
+	}
+}
+
+// Commits returns the number of the last step of any map.
 func (s *Store) Commits() uint64 {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
-	return s.group.applied
+	return s.group.ended
 }
 
-// Wait returns when the commits up to a number are durable, or why they cannot
+// Wait returns when the steps up to a number are durable, or why they cannot
 // become so. One who finds no fsync under way makes one; gather is how long it
-// waits before, for others to come.
-func (s *Store) Wait(commit uint64, gather time.Duration) error {
+// waits before, for others to come. The owner of a table that gathers must not
+// hold its lock.
+func (s *Store) Wait(step uint64, gather time.Duration) error {
 	g := &s.group
 	g.mu.Lock()
-	for g.synced < commit {
+	for g.synced < step {
 		if err := s.Err(); err != nil {
 			g.mu.Unlock()
 			return err
@@ -71,11 +87,13 @@ func (g *group) lead(gather time.Duration) error {
 		time.Sleep(gather)
 	}
 	g.mu.Lock()
-	upTo := g.applied
+	upTo := g.ended
+	tables := make([]*table, 0, len(g.waiting))
+	for t := range g.waiting {
+		tables = append(tables, t)
+	}
 	g.mu.Unlock()
-	err := g.s.use(func() error {
-		return g.s.guard(func() error { return g.s.db.LogData(nil, pebble.Sync) })
-	})
+	err := g.sync(tables)
 	g.mu.Lock()
 	g.leading = false
 	if err == nil {
@@ -86,6 +104,51 @@ func (g *group) lead(gather time.Duration) error {
 		g.done = nil
 	}
 	return err
+}
+
+// sync hands the steps of some tables to the engine, and all that it has to the
+// disk.
+func (g *group) sync(tables []*table) error {
+	if len(tables) == 1 {
+		return g.syncOne(tables[0])
+	}
+	for _, t := range tables {
+		if err := t.flushLocked(nil); err != nil {
+			return err
+		}
+	}
+	return g.syncAll()
+}
+
+// syncOne spares the engine a second commit. The owner goes on while the disk
+// works.
+func (g *group) syncOne(t *table) error {
+	var b *pebble.Batch
+	if err := t.flushLocked(&b); err != nil {
+		return err
+	}
+	if b == nil { // somebody else has flushed it meanwhile
+		return g.syncAll()
+	}
+	return g.s.use(func() error {
+		return g.s.guard(func() error {
+			defer b.Close()
+			return b.SyncWait()
+		})
+	})
+}
+
+func (g *group) syncAll() error {
+	return g.s.use(func() error {
+		return g.s.guard(func() error { return g.s.db.LogData(nil, pebble.Sync) })
+	})
+}
+
+// flushLocked is flush for one who is not the owner.
+func (t *table) flushLocked(synced **pebble.Batch) error {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	return t.s.use(func() error { return t.flush(synced) })
 }
 
 // Flush makes everything durable that has been committed.

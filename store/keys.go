@@ -21,6 +21,7 @@ const (
 	classTombstone  class = 't'
 	classCheckpoint class = 'c'
 	classJournal    class = 'j'
+	classFilter     class = 'b'
 )
 
 const prefixLen = 5 // number and class

@@ -10,7 +10,7 @@ import (
 )
 
 // Journal rows and the head of a checkpoint have one form, little endian
-// varints where no length is given: version 1, spans of the context, horizons,
+// varints where no length is given: version 1, clock 8, spans of the context, horizons,
 // totals, and changes to the digest tree (none in a checkpoint).
 
 const stateVersion = 1
@@ -19,7 +19,7 @@ var errState = errors.New("a state row is damaged")
 
 // appendStep encodes a step.
 func appendStep(b []byte, s *lwwmap.Step) []byte {
-	b = append(b, stateVersion)
+	b = binary.LittleEndian.AppendUint64(append(b, stateVersion), uint64(s.Clock))
 	b = binary.AppendUvarint(b, uint64(len(s.Seen)))
 	for _, span := range s.Seen {
 		b = binary.LittleEndian.AppendUint64(b, uint64(span.Actor))
@@ -106,6 +106,7 @@ func readStep(b []byte) (*lwwmap.Step, error) {
 	if r.bytes(1)[0] != stateVersion {
 		return nil, errState
 	}
+	s.Clock = hlc.Timestamp(r.uint64())
 	for range r.count(10) {
 		span := crdt.Span{Actor: crdt.Actor(r.uint64())}
 		for range r.count(2) {

@@ -50,6 +50,8 @@ type Store struct {
 	views  map[*view]bool // open ones
 	viewMu sync.Mutex
 
+	building sync.WaitGroup // of filters
+
 	mu    sync.Mutex
 	names map[string]*registry
 	next  number
@@ -59,7 +61,7 @@ type Store struct {
 type registry struct {
 	number number
 	about  []byte // the owner's
-	open   bool
+	open   *table // nil: not open
 }
 
 // Rows of the store itself.
@@ -252,10 +254,15 @@ func (s *Store) use(fn func() error) error {
 // Close makes everything durable and ends the store. Its maps must not be
 // written any more; views that are still open answer ErrClosed.
 func (s *Store) Close() error {
-	err := s.Flush()
+	var errs []error
+	for _, name := range s.Names() {
+		errs = append(errs, s.Release(name))
+	}
+	err := errors.Join(append(errs, s.Flush())...)
 	if errors.Is(err, ErrClosed) {
 		return nil
 	}
+	defer s.building.Wait() // they end when they find the store closed
 	s.life.Lock()
 	defer s.life.Unlock()
 	if s.closed {
@@ -340,14 +347,14 @@ func (s *Store) Map(name string, digestKey, about []byte) (m *lwwmap.Map, err er
 				return err
 			}
 		}
-		if r.open {
+		if r.open != nil {
 			return fmt.Errorf("store: registry %q is open already", name)
 		}
 		t, state, err := s.openTable(r.number)
 		if err != nil {
 			return err
 		}
-		r.open = true
+		r.open = t
 		m = lwwmap.Open(digestKey, t, state)
 		return nil
 	})
@@ -370,13 +377,37 @@ func (s *Store) create(name string, about []byte) (*registry, error) {
 	return r, nil
 }
 
-// Release says that the map of a registry is not used any more.
-func (s *Store) Release(name string) {
+// Gather lets the steps of a registry's map gather until someone waits for them,
+// or there are many: they are visible at once all the same. lock is what its owner
+// holds whenever it uses the map, alone when it reads more than single keys.
+func (s *Store) Gather(name string, lock sync.Locker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.names[name]; r != nil {
-		r.open = false
+	if r := s.names[name]; r != nil && r.open != nil {
+		r.open.lock = lock
 	}
+}
+
+// Release says that the map of a registry is not used any more, nor its lock held.
+// What its last Commit left is kept.
+func (s *Store) Release(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.names[name]
+	if r == nil || r.open == nil {
+		return nil
+	}
+	t := r.open
+	r.open = nil
+	return s.use(func() error {
+		if err := t.flush(nil); err != nil {
+			return err
+		}
+		if s.Err() != nil {
+			return nil
+		}
+		return s.guard(t.keepFilter)
+	})
 }
 
 // Drop takes a registry out, with all it holds. Its map must not be used any more.

@@ -1,7 +1,8 @@
 package store
 
 import (
-	"fmt"
+	"errors"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -9,21 +10,28 @@ import (
 	"github.com/minikv/minikv/lwwmap"
 )
 
-// table is the table of one registry on disk. Between two commits its changes
-// gather in a batch of the engine.
+// table is the table of one registry on disk. Its changes gather in a batch of
+// the engine: those of a step until Commit and, where the table has a lock,
+// those of many steps until somebody waits for them.
 type table struct {
 	view
-	batch   *pebble.Batch           // nil: nothing set or removed since the last commit
-	indexed *pebble.Batch           // the same, once something had to be read in order meanwhile
+	lock sync.Locker // the owner's: held in all calls but those of forks; nil: each Commit goes to the engine
+
+	batch   *pebble.Batch           // nil: nothing has changed
+	indexed *pebble.Batch           // the same, once something had to be read in order within a step
 	pending map[place]lwwmap.Record // the same by key; the zero record: removed
-	key     []byte                  // room to build keys in
+	inStep  bool                    // something changed since the last Commit
+	ended   lwwmap.Step             // what the steps that have ended changed beside records
+	steps   int                     // in ended
+	whole   func() *lwwmap.State    // the state, at the end of a step
+	filter  keeper
+	kept    bool // the filter is on disk, and true until the first change
 
 	commits  uint64              // number of the last journal row
-	folded   uint64              // number of the last one in the checkpoint
 	unfolded int                 // changes to the digest tree since the checkpoint
 	dirty    [lwwmap.Fanout]bool // parts of the digest tree changed since
-	horizons lwwmap.Horizons     // as last committed
-	row      []byte              // room to build rows in
+	horizons lwwmap.Horizons     // as of the last Commit
+	key, row []byte              // room to build rows in
 }
 
 type place struct {
@@ -31,23 +39,33 @@ type place struct {
 	key  string
 }
 
-// foldAfter is how many changes to the digest tree may lie in the journal: so
-// many does opening have to read at most, 10 ms or so.
-const foldAfter = 64 << 10
+const (
+	// foldAfter is how many changes to the digest tree may lie in the journal: so
+	// many does opening have to read at most, 10 ms or so.
+	foldAfter = 64 << 10
+	// gatherBytes ends a batch that nobody waits for.
+	gatherBytes = 1 << 20
+)
 
-func (t *table) reading() pebble.Reader {
+// reading returns what shows all changes, for reading in order.
+func (t *table) reading() (pebble.Reader, error) {
+	if t.batch != nil && !t.inStep {
+		if err := t.flush(nil); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case t.batch == nil:
-		return t.s.db
+		return t.s.db, nil
 	case t.indexed == nil:
 		t.indexed = t.s.db.NewIndexedBatch()
 		if err := t.indexed.Apply(t.batch, nil); err != nil {
-			t.fail(err)
+			return nil, err
 		}
 		_ = t.batch.Close() // it has not failed
 		t.batch = t.indexed
 	}
-	return t.indexed
+	return t.indexed, nil
 }
 
 // Get implements [lwwmap.View].
@@ -56,6 +74,9 @@ func (t *table) Get(kind lwwmap.Kind, key string) (rec lwwmap.Record) {
 		if rec, ok := t.pending[place{kind, key}]; ok {
 			return rec
 		}
+	}
+	if !t.filter.mayHave(kind, key) {
+		return rec
 	}
 	err := t.s.use(func() (err error) {
 		rec, err = t.read(t.s.db, kind, key)
@@ -75,7 +96,9 @@ func (t *table) Find(kind lwwmap.Kind, key string) lwwmap.Place {
 // Set implements [lwwmap.Table].
 func (t *table) Set(p *lwwmap.Place, r lwwmap.Record) {
 	t.change(place{r.Kind(), r.Key()}, r, func(b *pebble.Batch) {
-		if !p.Held.IsZero() {
+		if p.Held.IsZero() {
+			t.filter.add(r.Kind(), r.Key())
+		} else {
 			t.unindex(b, p.Held)
 		}
 		t.key = appendEntryKey(t.key[:0], t.number, r.Kind(), r.Key())
@@ -96,9 +119,7 @@ func (t *table) Remove(p *lwwmap.Place) {
 // change adds to the step that now is what a place holds.
 func (t *table) change(p place, now lwwmap.Record, fn func(*pebble.Batch)) {
 	err := t.s.use(func() error {
-		if t.batch == nil {
-			t.batch = t.s.db.NewBatch()
-		}
+		t.begin()
 		fn(t.batch)
 		return nil
 	})
@@ -106,10 +127,18 @@ func (t *table) change(p place, now lwwmap.Record, fn func(*pebble.Batch)) {
 		t.fail(err)
 		return
 	}
+	t.inStep = true
+	t.pending[p] = now
+}
+
+// begin makes sure that there is a batch.
+func (t *table) begin() {
+	if t.batch == nil {
+		t.batch = t.s.db.NewBatch()
+	}
 	if t.pending == nil {
 		t.pending = map[place]lwwmap.Record{}
 	}
-	t.pending[p] = now
 }
 
 func (t *table) check(err error) {
@@ -146,12 +175,17 @@ func (t *table) unindex(b *pebble.Batch, r lwwmap.Record) {
 	}
 }
 
-// Fork implements [lwwmap.Table]. Nothing must wait for a commit.
+var errForkInStep = errors.New("store: a fork in the midst of a step")
+
+// Fork implements [lwwmap.Table]. It must not be called within a step.
 func (t *table) Fork() lwwmap.View {
 	v := &view{s: t.s, number: t.number}
 	err := t.s.use(func() error {
-		if t.batch != nil {
-			return fmt.Errorf("store: a fork in the midst of a step")
+		if t.inStep {
+			return errForkInStep
+		}
+		if err := t.flush(nil); err != nil {
+			return err
 		}
 		v.snap = t.s.db.NewSnapshot()
 		t.s.viewMu.Lock()
@@ -162,7 +196,8 @@ func (t *table) Fork() lwwmap.View {
 	if err != nil {
 		v.fail(err)
 	}
-	v.reader = func() pebble.Reader { return v.snap }
+	v.reader = func() (pebble.Reader, error) { return v.snap, v.Err() }
+	v.mayHave = t.filter.mayHave
 	return v
 }
 
@@ -175,53 +210,89 @@ func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 		t.discard()
 		return err
 	}
-	if t.batch == nil && len(step.Seen) == 0 && step.Horizons == t.horizons {
+	if !t.inStep && len(step.Seen) == 0 && step.Horizons == t.horizons {
 		return nil
 	}
-	err := t.s.use(func() error {
-		return t.s.guard(func() error { return t.commit(step, whole) })
+	return t.s.use(func() error {
+		t.begin()
+		t.ended.Seen = append(t.ended.Seen, step.Seen...)
+		t.ended.Sums = append(t.ended.Sums, step.Sums...)
+		t.ended.Horizons, t.ended.Counts, t.ended.Clock = step.Horizons, step.Counts, step.Clock
+		t.horizons, t.whole, t.inStep = step.Horizons, whole, false
+		if t.steps++; t.lock == nil || t.batch.Len() >= gatherBytes {
+			return t.flush(nil)
+		}
+		t.s.group.waits(t)
+		return nil
 	})
+}
+
+// flush hands the steps that have ended to the engine: with synced, which is to
+// be waited for, also to the disk. The owner's lock is held, and the store in use.
+func (t *table) flush(synced **pebble.Batch) error {
+	if t.steps == 0 {
+		return nil
+	}
+	err := t.s.guard(func() error {
+		b := t.batch
+		if err := t.journal(b); err != nil {
+			return err
+		}
+		if synced == nil {
+			return b.Commit(pebble.NoSync)
+		}
+		*synced = b
+		return t.s.db.ApplyNoSyncWait(b, pebble.Sync)
+	})
+	steps := t.steps
+	if synced != nil {
+		t.batch = nil // its waiter closes it
+	}
 	t.discard()
 	if err != nil {
 		t.fail(err)
 		return err
 	}
-	t.horizons = step.Horizons
+	t.s.group.made(t, steps)
 	return nil
 }
 
-func (t *table) commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
-	if t.batch == nil {
-		t.batch = t.s.db.NewBatch()
-	}
-	b := t.batch
+// journal adds the journal row of the steps that have ended, and what else has
+// to change with them.
+func (t *table) journal(b *pebble.Batch) error {
 	t.commits++
-	t.row = appendStep(t.row[:0], step)
+	t.row = appendStep(t.row[:0], &t.ended)
 	t.key = appendJournalKey(t.key[:0], t.number, t.commits)
 	if err := b.Set(t.key, t.row, nil); err != nil {
 		return err
 	}
-	for _, d := range step.Sums {
-		t.dirty[byte(d.Bucket>>8)] = true
-	}
-	if t.unfolded += len(step.Sums) + 1; t.unfolded >= t.s.folded {
-		if err := t.fold(b, whole()); err != nil {
+	if t.kept {
+		prefix := appendPrefix(nil, t.number, classFilter)
+		if err := b.DeleteRange(prefix, after(prefix), nil); err != nil {
 			return err
 		}
+		t.kept = false
 	}
-	if err := b.Commit(pebble.NoSync); err != nil {
-		return err
+	for _, d := range t.ended.Sums {
+		t.dirty[byte(d.Bucket>>8)] = true
 	}
-	t.s.group.made()
-	return nil
+	if t.unfolded += len(t.ended.Sums) + 1; t.unfolded < t.s.folded {
+		return nil
+	}
+	return t.fold(b, t.whole())
 }
 
-// discard forgets what waited for a commit.
+// discard forgets what waited for the engine.
 func (t *table) discard() {
 	if t.batch != nil {
 		_ = t.batch.Close() // nothing is lost with it
 	}
-	t.batch, t.indexed = nil, nil
+	t.batch, t.indexed, t.inStep, t.steps = nil, nil, false, 0
+	clear(t.ended.Seen)
+	t.ended.Seen, t.ended.Sums = t.ended.Seen[:0], t.ended.Sums[:0]
+	if len(t.pending) > 4096 {
+		t.pending = nil
+	}
 	clear(t.pending)
 }
 
@@ -230,11 +301,89 @@ func (t *table) discard() {
 func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
 	t := &table{view: view{s: s, number: n}}
 	t.view.reader = t.reading
+	t.view.mayHave = t.filter.mayHave
 	state := lwwmap.State{Context: new(crdt.Context)}
 	err := t.loadCheckpoint(&state)
 	if err == nil {
 		err = t.loadJournal(&state)
 	}
+	if err == nil {
+		err = t.loadFilter(t.commits == 0)
+	}
 	t.horizons = state.Horizons
 	return t, state, err
+}
+
+// loadFilter takes the filter that a clean end left, or begins to build one.
+func (t *table) loadFilter(fresh bool) error {
+	if fresh {
+		t.filter.ready.Store(newFilter())
+		return nil
+	}
+	prefix := appendPrefix(nil, t.number, classFilter)
+	var loader filterLoader
+	err := t.s.rows(t.s.db, prefix, after(prefix), func(_, v []byte) error {
+		loader.row(v)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if f := loader.filter(); f != nil {
+		t.filter.ready.Store(f)
+		t.kept = true
+		return nil
+	}
+	t.filter.next = newFilter()
+	t.s.building.Go(t.buildFilter)
+	return nil
+}
+
+// buildFilter reads all keys, a page at a time. Until it is done each new key is
+// looked for on disk.
+func (t *table) buildFilter() {
+	from := appendPrefix(nil, t.number, classEntry)
+	for to := after(from); from != nil; {
+		var page []place
+		var next []byte
+		err := t.s.use(func() error {
+			it, err := t.s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+			if err != nil {
+				return err
+			}
+			for ok := it.First(); ok; ok = it.Next() {
+				if len(page) == 4*pageLen {
+					next = append([]byte(nil), it.Key()...)
+					break
+				}
+				kind, key, _ := splitKind(it.Key()[prefixLen:])
+				page = append(page, place{kind, key})
+			}
+			return it.Close()
+		})
+		if err != nil {
+			return // the store is closed or damaged; the table does without
+		}
+		t.filter.build(page)
+		from = next
+	}
+	t.filter.built()
+}
+
+// keepFilter writes the filter, at a clean end.
+func (t *table) keepFilter() error {
+	f := t.filter.ready.Load()
+	if f == nil || t.kept {
+		return nil
+	}
+	b, part := t.s.db.NewBatch(), uint32(0)
+	prefix := appendPrefix(nil, t.number, classFilter)
+	err := f.rows(func(row []byte) error {
+		part++
+		return b.Set(append(prefix[:prefixLen:prefixLen], byte(part>>24), byte(part>>16), byte(part>>8), byte(part)), row, nil)
+	})
+	if err != nil {
+		return err
+	}
+	return b.Commit(pebble.NoSync)
 }

@@ -19,9 +19,11 @@ import (
 type view struct {
 	s      *Store
 	number number
-	reader func() pebble.Reader
+	reader func() (pebble.Reader, error)
 	snap   *pebble.Snapshot // of a fork
-	failed atomic.Pointer[error]
+	// mayHave says no only for keys that the table never held.
+	mayHave func(lwwmap.Kind, string) bool
+	failed  atomic.Pointer[error]
 }
 
 // pageLen is how many records are gathered at a time: few for the first page,
@@ -43,8 +45,14 @@ func (v *view) Err() error {
 
 // Get implements [lwwmap.View].
 func (v *view) Get(kind lwwmap.Kind, key string) (rec lwwmap.Record) {
-	err := v.s.use(func() (err error) {
-		rec, err = v.read(v.reader(), kind, key)
+	if !v.mayHave(kind, key) {
+		return rec
+	}
+	err := v.s.use(func() error {
+		r, err := v.reader()
+		if err == nil {
+			rec, err = v.read(r, kind, key)
+		}
 		return err
 	})
 	if err != nil {
@@ -101,7 +109,10 @@ func (v *view) pages(from, to []byte, record func(r pebble.Reader, k, val []byte
 // at the end.
 func (v *view) page(from, to []byte, size int, record func(r pebble.Reader, k, val []byte) (lwwmap.Record, error)) (page []lwwmap.Record, next []byte, err error) {
 	err = v.s.use(func() error {
-		r := v.reader()
+		r, err := v.reader()
+		if err != nil {
+			return err
+		}
 		it, err := r.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 		if err != nil {
 			return v.s.corrupt(err)

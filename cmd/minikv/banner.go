@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,18 +17,40 @@ type banner struct {
 	version    string
 	id, name   string
 	addrs      []string
-	registries []string
+	registries []openRegistry
 	admin      string
 	export     bool // commands do not find the admin address by themselves
 	discovery  string
-	dir        string
+	dir        string // "": in memory
+	durability string
 }
 
-func newBanner(n *minikv.Node, f serveFlags, h home) banner {
-	return banner{
-		program: programName(os.Args[0]), version: versionText(), id: string(n.ID()), name: f.name, addrs: n.Addrs(), registries: f.public,
-		admin: h.admin.String(), export: !h.std, discovery: f.discovery, dir: h.dir,
+// openRegistry is one line of the banner.
+type openRegistry struct {
+	name string
+	keys int
+}
+
+func newBanner(ctx context.Context, n *minikv.Node, f serveFlags, h home) (banner, error) {
+	b := banner{
+		program: programName(os.Args[0]), version: versionText(), id: string(n.ID()), name: f.name, addrs: n.Addrs(),
+		admin: h.admin.String(), export: !h.std, discovery: f.discovery, dir: h.dir, durability: f.durability,
 	}
+	for name, err := range n.Registries(ctx) {
+		if err != nil {
+			return b, err
+		}
+		r, err := n.Registry(ctx, name)
+		if err != nil {
+			return b, err
+		}
+		keys, err := r.Len(ctx)
+		if err != nil {
+			return b, err
+		}
+		b.registries = append(b.registries, openRegistry{name, keys})
+	}
+	return b, nil
 }
 
 // programName is how to start this program again from the same shell.
@@ -38,7 +62,7 @@ func programName(arg0 string) string {
 }
 
 func (a *app) printBanner(b banner) error {
-	a.linef("minikv %s is serving. Data is in memory in this version: it is gone when the last node that shares it ends.\n", b.version)
+	a.linef("minikv %s is serving. %s\n", b.version, b.storageText())
 	row := func(name, value string) {
 		a.linef("  %-11s %s", name, value)
 	}
@@ -50,11 +74,11 @@ func (a *app) printBanner(b banner) error {
 	row("admin", b.admin)
 	row("discovery", map[string]string{"lan": "lan: nodes on this network find each other by themselves", "none": "none: only nodes that are named"}[b.discovery])
 	if b.dir != "" {
-		row("directory", b.dir+" (the node's key and admin socket)")
+		row("directory", b.dir)
 	}
 	reg := "cities"
 	if len(b.registries) > 0 {
-		reg = quoteShell(b.registries[0])
+		reg = quoteShell(b.registries[0].name)
 	}
 	a.linef("\nUse it from another terminal:")
 	if b.export {
@@ -69,21 +93,49 @@ func (a *app) printBanner(b banner) error {
 		if isLoopback(bestAddr(b.addrs)) {
 			where = "on this machine"
 		}
+		where += "; with --dir DIR instead of --memory it keeps its data, too"
 		a.linef("\nJoin a second node, %s:\n  %s", where, join)
 	}
 	a.linef("")
 	return outputError(a.stdout.Flush())
 }
 
+var storageTexts = map[string]string{
+	"sync":  "a write returns when it is on disk",
+	"group": "a write returns when it is on disk, which it is together with those of the next 5 ms",
+	"async": "writes return at once, and a crash may cost the last second of them",
+}
+
+func (b banner) storageText() string {
+	if b.dir == "" {
+		return "Data is in memory: it is gone when the last node that shares it ends."
+	}
+	return "Data is kept, and " + storageTexts[b.durability] + "."
+}
+
+// shownRegistries is how many the banner lists: it is to fit on a screen.
+const shownRegistries = 10
+
 func (b banner) registryText() string {
 	if len(b.registries) == 0 {
 		return "none open yet (private ones, \"default\" among them, come with tickets in a later version)"
 	}
 	var out []string
-	for _, r := range b.registries {
-		out = append(out, printable(r)+" (public)")
+	for i, r := range b.registries {
+		if i == shownRegistries {
+			out = append(out, fmt.Sprintf("%d more: see %s reg ls", len(b.registries)-i, b.program))
+			break
+		}
+		out = append(out, fmt.Sprintf("%s (public, %s)", printable(r.name), plural(r.keys, "key")))
 	}
 	return strings.Join(out, ", ")
+}
+
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return count(n) + " " + noun
 }
 
 // joinLine is the command that makes a second node which shares everything with this one. Empty: this one cannot be dialled.
@@ -94,14 +146,14 @@ func (b banner) joinLine() string {
 	}
 	regs := b.registries
 	if len(regs) == 0 {
-		regs = []string{"cities"}
+		regs = []openRegistry{{name: "cities"}}
 	}
 	line := b.program + " serve --memory"
 	if b.discovery == "none" {
 		line += " --discovery none"
 	}
 	for _, r := range regs {
-		line += " --public " + quoteShell(r)
+		line += " --public " + quoteShell(r.name)
 	}
 	return line + " --peer " + addr
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -15,9 +16,15 @@ import (
 
 const socketName = "admin.sock"
 
-// dataDir is where serve lives by default: $XDG_DATA_HOME/minikv, else ~/.local/share/minikv.
+// defaultDirText says where dataDir is, for people.
+const defaultDirText = "~/.local/share/minikv; on macOS ~/Library/Application Support/minikv, on Windows %LocalAppData%\\minikv"
+
+// dataDir is where serve lives by default: $XDG_DATA_HOME/minikv, else where the platform keeps data of programs.
 func (a *app) dataDir() (string, error) {
 	if d := a.getenv("XDG_DATA_HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, "minikv"), nil
+	}
+	if d := a.getenv("LOCALAPPDATA"); runtime.GOOS == "windows" && filepath.IsAbs(d) {
 		return filepath.Join(d, "minikv"), nil
 	}
 	home := a.getenv("HOME")
@@ -27,7 +34,34 @@ func (a *app) dataDir() (string, error) {
 			return "", fmt.Errorf("no home directory (%w): name one with --dir, or use --memory", err)
 		}
 	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", "minikv"), nil
+	}
 	return filepath.Join(home, ".local", "share", "minikv"), nil
+}
+
+// checkDir refuses a directory that holds anything, but nothing of a node: its files would be strewn among what is there.
+func checkDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("data directory: %w; choose another with --dir, or use --memory", err)
+	}
+	strange := ""
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == "identity.key" || strings.HasPrefix(name, "MANIFEST-"):
+			return nil
+		case name != socketName && name != "LOCK" && name != "lost+found" && !strings.HasPrefix(name, "."):
+			strange = name
+		}
+	}
+	if strange != "" {
+		return fmt.Errorf("%s holds no node's data, but %q; give an empty or a new directory with --dir", dir, strange)
+	}
+	return nil
 }
 
 // runtimeDir is where nodes without a directory have their sockets: $XDG_RUNTIME_DIR/minikv, else minikv-UID among the temporary files.

@@ -57,29 +57,22 @@ func TestMemorySocketSweepsDeadOnes(t *testing.T) {
 	require.NoFileExists(t, dead)
 }
 
-func TestIdentity(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "new")
-	id, err := openIdentity(dir)
-	require.NoError(t, err)
-	_, err = openIdentity(dir)
-	require.ErrorContains(t, err, "another process uses this directory")
-	require.NoError(t, id.Close())
-	again, err := openIdentity(dir)
-	require.NoError(t, err)
-	require.Equal(t, id.key, again.key)
-	require.NoError(t, again.Close())
-
-	path := filepath.Join(dir, identityName)
-	for name, content := range map[string]string{
-		"rubbish": "rubbish", "another kind": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "too long": string(make([]byte, 65<<10)),
-	} {
-		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
-		_, err = openIdentity(dir)
-		require.ErrorContains(t, err, "not an ed25519 private key in PEM", name)
+// TestCheckDir: the files of a node are not strewn among others.
+func TestCheckDir(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, checkDir(filepath.Join(dir, "new")))
+	require.NoError(t, checkDir(dir), "empty")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "lost+found"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, socketName), nil, 0o600))
+	require.NoError(t, checkDir(dir), "as good as empty")
+	file := filepath.Join(dir, "letter.txt")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.ErrorContains(t, checkDir(dir), `holds no node's data, but "letter.txt"; give an empty or a new directory`)
+	require.ErrorContains(t, checkDir(file), "data directory")
+	for _, ours := range []string{"identity.key", "MANIFEST-000001"} {
+		path := filepath.Join(dir, ours)
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		require.NoError(t, checkDir(dir), ours)
+		require.NoError(t, os.Remove(path))
 	}
-	require.NoError(t, os.Chmod(path, 0o640))
-	_, err = openIdentity(dir)
-	require.ErrorContains(t, err, "others may read it (mode 0640)")
-	_, err = openIdentity(path)
-	require.ErrorContains(t, err, "data directory")
 }

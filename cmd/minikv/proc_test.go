@@ -28,6 +28,19 @@ type proc struct {
 
 // startProc starts a node on loopback with discovery off, and waits until it answers.
 func startProc(dir, name string, env []string, args ...string) (*proc, error) {
+	p, err := spawnProc(dir, name, env, args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.ready(); err != nil {
+		_ = p.stop(syscall.SIGKILL)
+		return nil, err
+	}
+	return p, nil
+}
+
+// spawnProc starts a node and does not wait.
+func spawnProc(dir, name string, env []string, args ...string) (*proc, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -65,10 +78,6 @@ func startProc(dir, name string, env []string, args ...string) (*proc, error) {
 		return nil, err
 	}
 	go func() { p.err = p.cmd.Wait(); close(p.exited) }()
-	if err := p.ready(); err != nil {
-		_ = p.stop(syscall.SIGKILL)
-		return nil, err
-	}
 	return p, nil
 }
 

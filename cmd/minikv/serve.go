@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -23,17 +22,24 @@ import (
 
 const serveHelp = `Run a node until SIGTERM or SIGINT, which end it cleanly (exit code 0).
 
-Data is in memory in this version: what a node holds is gone when it ends, unless another node shares it. The directory (--dir) holds the node's
-key, so that it stays the same node, and the admin socket; with --memory there is neither key nor directory, and the socket is among the
-temporary files. Private registries, the one called "default" among them, come with tickets in a later version: open public ones with --public here
-or with 'minikv reg add NAME --public'.`
+Its registries are kept in a directory (--dir), with the node's key, so that it stays the same node, and the admin socket; all that is there is opened
+again at the next start. A write returns when it is on disk, and what was acknowledged survives a kill and a power cut: see --durability. With --memory
+there is neither directory nor key: what the node holds is gone when it ends, unless another node shares it, and the socket is among the temporary
+files.
+
+Several nodes on one machine each need a directory of their own, or --memory. Commands find the one in the default directory by themselves, the others
+by MINIKV_ADDR or --addr: unix:DIR/admin.sock.
+
+Private registries, the one called "default" among them, come with tickets in a later version: open public ones with --public here or with
+'minikv reg add NAME --public'.`
 
 // serveFlags are the flags of serve.
 type serveFlags struct {
 	dir, admin, name, discovery string
+	durability                  string
 	memory, verbose             bool
 	listen, peers, public       []string
-	maxValue                    int
+	maxValue, cacheMiB          int
 }
 
 func newServe(a *app) *cobra.Command {
@@ -45,8 +51,10 @@ func newServe(a *app) *cobra.Command {
 		Example: "  minikv serve --public cities\n  minikv serve --memory --public cities --peer /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…",
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.dir, "dir", "", "directory of the node's key and admin socket (default ~/.local/share/minikv)")
-	fl.BoolVar(&f.memory, "memory", false, "no directory: a new identity each time")
+	fl.StringVar(&f.dir, "dir", "", "directory of the node's data, key and admin socket (default "+defaultDirText+")")
+	fl.BoolVar(&f.memory, "memory", false, "keep nothing: data in memory, a new identity each time")
+	fl.StringVar(&f.durability, "durability", "sync", "when a write returns. sync: when it is on disk; group: the same, but an fsync waits 5 ms for others to join; async: at once, and a crash may cost the last second")
+	fl.IntVar(&f.cacheMiB, "cache-mib", minikv.DefaultCacheBytes>>20, "memory for what was read from disk, in MiB")
 	fl.StringVar(&f.admin, "admin", "", "where commands reach the node: unix:PATH or a loopback HOST:PORT (default: a socket in the directory)")
 	fl.StringArrayVar(&f.listen, "listen", nil, "multiaddr to listen on, repeatable (default: TCP and QUIC on all interfaces, port 7420 or a free one)")
 	fl.StringArrayVar(&f.peers, "peer", nil, "multiaddr of a node to stay connected to, ending in /p2p/ID, repeatable")
@@ -68,10 +76,15 @@ func (f *serveFlags) check() error {
 	switch {
 	case f.memory && f.dir != "":
 		return usagef("--dir and --memory exclude each other")
+	case f.cacheMiB < 1 || f.cacheMiB > 1<<30:
+		return usagef("--cache-mib %d: it can be 1 or more", f.cacheMiB)
 	case f.discovery == "dht":
 		return usagef("--discovery dht is not in this version; use lan, or none with --peer")
 	case f.discovery != "lan" && f.discovery != "none":
 		return usagef("--discovery %q: use lan or none", f.discovery)
+	}
+	if _, err := minikv.ParseDurability(f.durability); err != nil {
+		return usagef("--durability %q: use sync, group or async", f.durability)
 	}
 	if f.admin != "" {
 		if _, err := admin.ParseAddr(f.admin); err != nil {
@@ -91,43 +104,38 @@ func (f *serveFlags) check() error {
 	return nil
 }
 
-// home is where a node has its key and its socket.
+// home is where a node has its data and its socket.
 type home struct {
-	key   ed25519.PrivateKey // nil: a new one
 	admin admin.Addr
-	dir   string // "": none
+	dir   string // "": in memory
 	std   bool   // client commands find the socket by themselves
-	close func()
 }
 
 func (a *app) home(f serveFlags) (h home, err error) {
-	h = home{close: func() {}, dir: f.dir}
 	if f.memory {
-		h.dir = ""
 		if f.admin == "" {
 			h.admin, err = a.memorySocket()
 		}
-	} else {
-		def, derr := a.dataDir()
-		if h.dir == "" {
-			h.dir, err = def, derr
-		}
-		h.std = f.admin == "" && h.dir == def
+	} else if h, err = a.homeDir(f); err == nil && f.admin == "" {
+		h.admin = admin.Addr{Network: "unix", Path: filepath.Join(h.dir, socketName)}
 	}
 	if f.admin != "" {
 		h.admin, _ = admin.ParseAddr(f.admin) // checked before
-	} else if h.dir != "" {
-		h.admin = admin.Addr{Network: "unix", Path: filepath.Join(h.dir, socketName)}
 	}
-	if err != nil || h.dir == "" {
-		return h, err
+	return h, err
+}
+
+// homeDir chooses the directory of a node and makes sure that it may be used.
+func (a *app) homeDir(f serveFlags) (h home, err error) {
+	def, derr := a.dataDir()
+	if h.dir = f.dir; h.dir == "" {
+		h.dir, err = def, derr
 	}
-	id, err := openIdentity(h.dir)
-	if err != nil {
-		return h, err
+	h.std = f.admin == "" && h.dir == def
+	if err == nil {
+		err = checkDir(h.dir)
 	}
-	h.key, h.close = id.key, func() { id.Close() }
-	return h, nil
+	return h, err
 }
 
 // serve runs a node until ctx ends.
@@ -142,13 +150,15 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	defer h.close()
 	level := slog.LevelInfo
 	if f.verbose {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	l, err := server.Listen(ctx, h.admin)
+	if errors.Is(err, server.ErrInUse) && h.dir != "" && f.admin == "" {
+		return fmt.Errorf("a node that uses the directory %s is running; stop it, or give this one its own with --dir, or use --memory", h.dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -163,42 +173,68 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
 	cfg := minikv.Config{
-		NodeName: f.name, Identity: h.key, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
-		MaxValueLen: f.maxValue,
+		NodeName: f.name, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
+		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20,
 	}
+	cfg.Durability, _ = minikv.ParseDurability(f.durability) // checked before
 	port := -1
 	if len(f.listen) == 0 {
 		port = choosePort()
 		cfg.Listen = defaultListen(port)
 	}
-	node, err := minikv.Open(ctx, "", cfg)
-	if port > 0 && err != nil && !errors.Is(err, minikv.ErrInvalid) { // another node may have taken the port in this moment
+	node, err := minikv.Open(ctx, h.dir, cfg)
+	if port > 0 && err != nil && !errors.Is(err, minikv.ErrInvalid) && !isDirError(err) { // another node may have taken the port in this moment
 		cfg.Listen = defaultListen(0)
-		node, err = minikv.Open(ctx, "", cfg)
+		node, err = minikv.Open(ctx, h.dir, cfg)
+	}
+	if err == nil {
+		if err = openRegistries(ctx, node, f.public); err != nil {
+			node.Close()
+		}
 	}
 	if errors.Is(err, minikv.ErrInvalid) {
-		return nil, &usageError{err}
+		err = &usageError{err}
 	}
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range f.public {
-		if _, err := node.Registry(ctx, name, minikv.Public()); err != nil {
-			node.Close()
-			if errors.Is(err, minikv.ErrInvalid) {
-				err = &usageError{err}
-			}
-			return nil, err
+	return node, nil
+}
+
+// openRegistries opens what the directory keeps, and then what the command line names.
+func openRegistries(ctx context.Context, node *minikv.Node, public []string) error {
+	for _, name := range node.Kept() {
+		if _, err := node.Registry(ctx, name); err != nil {
+			return err
 		}
 	}
-	return node, nil
+	for _, name := range public {
+		if _, err := node.Registry(ctx, name, minikv.Public()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isDirError tells whether a node could not be opened for its directory.
+func isDirError(err error) bool {
+	for _, class := range []error{minikv.ErrDirInUse, minikv.ErrBadFormat, minikv.ErrCorrupt, minikv.ErrDiskFull, minikv.ErrStorage} {
+		if errors.Is(err, class) {
+			return true
+		}
+	}
+	return false
 }
 
 // runNode serves the admin API and logs what happens, until ctx ends.
 func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, f serveFlags, h home, log *slog.Logger) error {
-	s := server.New(node, server.Config{Version: versionText(), Admin: h.admin.String(), Discovery: f.discovery, Logger: log})
+	s := server.New(node, server.Config{Version: versionText(), Admin: h.admin.String(), Discovery: f.discovery, Storage: h.dir, Logger: log})
 	// Whoever calls from now on waits until Serve; so a node that answers has printed all.
-	if err := a.printBanner(newBanner(node, f, h)); err != nil {
+	b, err := newBanner(ctx, node, f, h)
+	if err != nil {
+		return err
+	}
+	if err := a.printBanner(b); err != nil {
 		log.Warn("nobody can read what this prints", "error", err)
 		a.stdout.Reset(io.Discard) // told; not a failure of the node
 	}
@@ -208,7 +244,6 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, f 
 	wctx, stopWatching := context.WithCancel(ctx)
 	go func() { defer close(watching); logEvents(wctx, node, log) }()
 
-	var err error
 	select {
 	case <-ctx.Done():
 		log.Info("stopping", "why", stopReason(ctx))

@@ -23,6 +23,8 @@ const (
 	CodeClosed     Code = "closed"      // the node is shutting down
 	CodeBusy       Code = "busy"        // a limit of the admin API is reached; try again later
 	CodeNoPeer     Code = "no_peer"     // a peer is unknown or does not answer
+	CodeDiskFull   Code = "disk_full"   // the node's disk has too little room left; reads go on
+	CodeStorage    Code = "storage"     // the node's disk failed, or its data is damaged
 	CodeTimeout    Code = "timeout"     // the node took longer than the caller would wait
 	CodeInternal   Code = "internal"    // anything else
 )

@@ -11,7 +11,7 @@ type Status struct {
 	Addrs      []string   `json:"addrs"` // multiaddrs with the peer id
 	Admin      string     `json:"admin"`
 	Discovery  string     `json:"discovery"`
-	Storage    string     `json:"storage"` // "memory"
+	Storage    string     `json:"storage"` // the directory, or "memory"
 	Registries []Registry `json:"registries"`
 	Peers      []Peer     `json:"peers"`
 	Metrics    Metrics    `json:"metrics"`

@@ -1,0 +1,100 @@
+package minikv
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/minikv/minikv/store"
+)
+
+// Durability says when a write on a node with a directory returns. In every mode a write leaves the node only
+// when it is durable here, so no peer ever holds one that a crash could undo.
+type Durability uint8
+
+// Levels of durability.
+const (
+	// DurabilitySync: when it is on disk. Concurrent writers share an fsync. A crash costs nothing that was
+	// acknowledged.
+	DurabilitySync Durability = iota
+	// DurabilityGroup: the same, but an fsync waits 5 ms for others to join. For disks with slow or costly
+	// syncs and many writers; a lone writer gets 200 writes a second at most.
+	DurabilityGroup
+	// DurabilityAsync: at once. A power cut or kernel crash may cost what was written in the last second, and a
+	// crash of the process what the kernel did not have yet; never less recent writes, and never a part of a
+	// batch.
+	DurabilityAsync
+)
+
+const (
+	groupGather = 5 * time.Millisecond
+	flushEvery  = time.Second / 2 // between fsyncs, so that with the fsync it stays within a second
+)
+
+// String is "sync", "group" or "async".
+func (d Durability) String() string {
+	switch d {
+	case DurabilitySync:
+		return "sync"
+	case DurabilityGroup:
+		return "group"
+	case DurabilityAsync:
+		return "async"
+	}
+	return "unknown"
+}
+
+// ParseDurability reads what String returns.
+func ParseDurability(s string) (Durability, error) {
+	for d := DurabilitySync; d <= DurabilityAsync; d++ {
+		if d.String() == s {
+			return d, nil
+		}
+	}
+	return 0, &Error{Op: "config", Err: detailf(ErrInvalid, "durability %q; it can be sync, group or async", s)}
+}
+
+// settle waits until all commits so far are as durable as configured.
+func (n *Node) settle() error {
+	switch n.cfg.Durability {
+	case DurabilityAsync:
+		return n.store.Err()
+	case DurabilityGroup:
+		return n.store.Wait(n.store.Commits(), groupGather)
+	}
+	return n.store.Wait(n.store.Commits(), 0)
+}
+
+// flushes makes durable what nobody waits for: writes under DurabilityAsync, and what peers have sent.
+func (n *Node) flushes(ctx context.Context) {
+	for tick := time.NewTicker(flushEvery); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+			_ = n.store.Flush() // a failure stays with the store, which refuses writes from then on
+		}
+	}
+}
+
+// Flush makes all writes so far durable. On a node in memory it does nothing.
+func (n *Node) Flush(ctx context.Context) error {
+	err := checkContext(ctx)
+	if err == nil {
+		n.mu.RLock()
+		if n.closed {
+			err = ErrClosed
+		}
+		n.mu.RUnlock()
+	}
+	if err == nil && n.store != nil {
+		if err = n.store.Flush(); errors.Is(err, store.ErrClosed) {
+			err = ErrClosed
+		}
+	}
+	if err != nil {
+		return &Error{Op: "flush", Err: translate(err)}
+	}
+	return nil
+}

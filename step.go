@@ -1,0 +1,91 @@
+package minikv
+
+import (
+	"fmt"
+	"sync"
+)
+
+// stepMutex guards a registry. What happens between Lock and Unlock is a step: on a node with a directory
+// its changes are committed together, before anyone else sees them, or not at all.
+type stepMutex struct {
+	sync.RWMutex
+	commit func() // nil: in memory
+}
+
+// Unlock ends the step.
+func (m *stepMutex) Unlock() {
+	if m.commit != nil {
+		m.commit()
+	}
+	m.RWMutex.Unlock()
+}
+
+// lockToWalk is RLock for reading in order, and returns what ends it. On a node with a directory the engine
+// has to be told first of what it has not seen yet; so this is Lock there.
+func (m *stepMutex) lockToWalk() (unlock func()) {
+	if m.commit == nil {
+		m.RLock()
+		return m.RUnlock
+	}
+	m.Lock()
+	return m.Unlock
+}
+
+// commit makes the changes of a step visible; they are durable when settle has returned. After an error the
+// registry takes nothing in until it has been opened anew.
+func (r *Registry) commit() {
+	if r.broken != nil || r.err != nil {
+		return
+	}
+	r.m.Observe(r.node.clock.Last())
+	if err := r.m.Commit(); err != nil {
+		r.broken = fmt.Errorf("the registry takes no more writes: %w", err)
+		r.node.cfg.Logger.Error("a step could not be committed", "registry", r.name, "err", err)
+	}
+}
+
+// writable returns why nothing may change now. To be asked before a step, which cannot be taken back. The
+// registry is locked.
+func (r *Registry) writable() error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case r.broken != nil:
+		return r.broken
+	case r.node.store != nil:
+		return r.node.store.Writable()
+	}
+	return nil
+}
+
+// settle returns the error of an operation whose step is over; without one it waits until the step is as
+// durable as Config.Durability says.
+func (r *Registry) settle(err error) error {
+	if err != nil || r.node.store == nil {
+		return err
+	}
+	r.mu.RLock()
+	err = r.broken
+	r.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	return r.node.settle()
+}
+
+// sendable waits until all that has been committed is durable. To be called before a word of it leaves the
+// node: so no peer ever holds a write that a crash here could undo.
+func (r *Registry) sendable() error {
+	s := r.node.store
+	if s == nil {
+		return nil
+	}
+	return s.Wait(s.Commits(), 0)
+}
+
+// mayTake is writable for one who does not hold the lock.
+func (r *Registry) mayTake() error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.writable()
+}
