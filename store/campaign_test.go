@@ -19,6 +19,7 @@ import (
 	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 	"github.com/minikv/minikv/store"
+	"github.com/minikv/minikv/store/storetest"
 )
 
 var (
@@ -80,7 +81,7 @@ func (m *model) state() string {
 
 // print sums up all that a map holds and knows.
 func print(m *lwwmap.Map) string {
-	sum := sha256.Sum256(fmt.Append(nil, contents(m), m.Root(), m.Len(lwwmap.Data), m.Len(lwwmap.Lease), m.Tombstones(), m.Bytes(), m.Horizons(), m.Context().Spans()))
+	sum := sha256.Sum256(fmt.Append(nil, storetest.Rows(m, m.Context()), m.Root(), m.Len(lwwmap.Data), m.Len(lwwmap.Lease), m.Tombstones(), m.Bytes(), m.Horizons(), m.Context().Spans()))
 	return fmt.Sprintf("%x", sum[:8])
 }
 
@@ -97,7 +98,7 @@ func stateOf(s *store.Store) (string, error) {
 	}
 	m.ceiling, m.note = ceiling, string(note)
 	for _, name := range s.Names() {
-		disk, err := s.Map(name, digestKey, nil)
+		disk, err := s.Map(name, storetest.DigestKey, nil)
 		if err != nil {
 			return "", err
 		}
@@ -238,7 +239,7 @@ func (w *workload) durably(fn func() error) error {
 
 func (w *workload) open(name string) error {
 	if w.twin.maps[name] == nil {
-		w.twin.maps[name] = lwwmap.New(digestKey)
+		w.twin.maps[name] = lwwmap.New(storetest.DigestKey)
 		w.twin.prints[name] = print(w.twin.maps[name])
 		return w.durably(func() error { return w.openDisk(name) })
 	}
@@ -246,7 +247,7 @@ func (w *workload) open(name string) error {
 }
 
 func (w *workload) openDisk(name string) error {
-	m, err := w.store.Map(name, digestKey, []byte("about"))
+	m, err := w.store.Map(name, storetest.DigestKey, []byte("about"))
 	if err == nil {
 		w.disks[name] = m
 	}
@@ -312,7 +313,7 @@ func (l *ledger) verify(fs vfs.FS, acked, issued int) (n int, err error) {
 	if n = l.find(state, acked, issued); n < 0 {
 		return 0, errors.Join(fmt.Errorf("%w: event %d, not of the events %d (acknowledged) to %d (issued)", errWrong, l.find(state, 0, issued), acked, issued), s.Close())
 	}
-	m, err := s.Map("after", digestKey, nil)
+	m, err := s.Map("after", storetest.DigestKey, nil)
 	if err == nil {
 		m.Apply(lwwmap.Entry{Kind: lwwmap.Data, Key: "k", Dot: crdt.Dot{Actor: 9, Seq: 1}, Stamp: 1})
 		err = errors.Join(m.Commit(), s.Flush())
