@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -30,6 +31,7 @@ func onDisk(t *rapid.T) storetest.Engine {
 		return store.Tuned(store.Options{FS: fs, Cache: 16 << 10}, foldAfter(t), tune(t))
 	}
 	o := options()
+	gather := rapid.Bool().Draw(t, "gather")
 	close := func() error { return s.Close() }
 	return storetest.Engine{
 		Open: func() (m *lwwmap.Map, err error) {
@@ -37,7 +39,10 @@ func onDisk(t *rapid.T) storetest.Engine {
 			if s, err = store.Open("data", o); err != nil {
 				return nil, err
 			}
-			return s.Map("registry", storetest.DigestKey, nil)
+			if m, err = s.Map("registry", storetest.DigestKey, nil); gather {
+				s.Gather("registry", new(sync.Mutex))
+			}
+			return m, err
 		},
 		Flush: func() error { return s.Flush() },
 		Close: close,

@@ -371,10 +371,10 @@ func (t *table) buildFilter() {
 	t.filter.built()
 }
 
-// keepFilter writes the filter, at a clean end.
+// keepFilter writes the filter, at a clean end. A small one is sooner built anew.
 func (t *table) keepFilter() error {
 	f := t.filter.ready.Load()
-	if f == nil || t.kept {
+	if f == nil || t.kept || f.isSmall() {
 		return nil
 	}
 	b, part := t.s.db.NewBatch(), uint32(0)

@@ -110,10 +110,15 @@ func (w *world) both(fn func(m *lwwmap.Map) any) {
 
 func (w *world) check() {
 	w.both(func(m *lwwmap.Map) any {
-		return []any{m.Root(), m.Len(lwwmap.Data), m.Tombstones(), m.Bytes(), m.Horizons(), m.Context().Spans(), m.NextExpiry()}
+		return []any{m.Root(), m.Len(lwwmap.Data), m.Tombstones(), m.Bytes(), m.Horizons(), m.Context().Spans()}
 	})
 	w.both(func(m *lwwmap.Map) any { return Rows(m, m.Context()) })
 	require.NoError(w.t, w.got.Err())
+	w.got.Expiring(func(r lwwmap.Record) bool {
+		require.NotZero(w.t, w.got.NextExpiry())
+		require.LessOrEqual(w.t, w.got.NextExpiry(), r.Expires())
+		return false
+	})
 }
 
 func (w *world) commit() {
