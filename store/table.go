@@ -103,6 +103,7 @@ func (t *table) Set(p *lwwmap.Place, r lwwmap.Record) {
 		}
 		t.key = appendEntryKey(t.key[:0], t.number, r.Kind(), r.Key())
 		t.check(b.Set(t.key, r.Packed(), nil))
+		t.recent.add(r)
 		t.index(b, r)
 	})
 }
@@ -301,7 +302,7 @@ func (t *table) discard() {
 func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
 	t := &table{view: view{s: s, number: n}}
 	t.view.reader = t.reading
-	t.view.mayHave = t.filter.mayHave
+	t.view.mayHave, t.view.recent = t.filter.mayHave, new(recent)
 	state := lwwmap.State{Context: new(crdt.Context)}
 	err := t.loadCheckpoint(&state)
 	if err == nil {
