@@ -15,5 +15,6 @@ func Tuned(o Options, foldAfter int, tune func(*pebble.Options)) Options {
 // FlushTables writes what the engine holds in memory to tables.
 func (s *Store) FlushTables() error { return s.db.Flush() }
 
-// SetPace changes how long the engine rests after a failure.
-func SetPace(d time.Duration) { pace = d }
+// Smaller makes what does not depend on the data small: how long the engine rests
+// after a failure, and filters.
+func Smaller(rest time.Duration, filter int) { pace, firstLayer = rest, filter }

@@ -29,9 +29,10 @@ const (
 	filterBits  = 12 // a key: one of 100 keys that were never written passes
 	filterHash  = 6  // bits set for a key
 	blockWords  = 8
-	firstLayer  = 1 << 16 // keys
 	layerGrowth = 4
 )
+
+var firstLayer = 1 << 16 // keys
 
 func newFilter() *filter { return new(filter) }
 

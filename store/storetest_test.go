@@ -31,16 +31,17 @@ func onDisk(t *rapid.T) storetest.Engine {
 		return store.Tuned(store.Options{FS: fs, Cache: 16 << 10}, foldAfter(t), tune(t))
 	}
 	o := options()
-	gather := rapid.Bool().Draw(t, "gather")
 	close := func() error { return s.Close() }
+	lock, gather := new(sync.Mutex), rapid.Bool().Draw(t, "gather")
 	return storetest.Engine{
+		Lock: lock,
 		Open: func() (m *lwwmap.Map, err error) {
 			o.FS = fs
 			if s, err = store.Open("data", o); err != nil {
 				return nil, err
 			}
 			if m, err = s.Map("registry", storetest.DigestKey, nil); gather {
-				s.Gather("registry", new(sync.Mutex))
+				s.Gather("registry", lock)
 			}
 			return m, err
 		},
