@@ -164,8 +164,7 @@ func (t *table) index(b *pebble.Batch, r lwwmap.Record) {
 
 // unindex takes the rows out that led to a record.
 func (t *table) unindex(b *pebble.Batch, r lwwmap.Record) {
-	t.key = appendPlaceOfDot(t.key[:0], t.number, r)
-	t.check(b.Delete(t.key, nil))
+	t.unindexDot(b, r)
 	if at := r.Expires(); at != 0 {
 		t.key = appendTimeKey(t.key[:0], t.number, classExpiry, at, r.Kind(), r.Key())
 		t.check(b.Delete(t.key, nil))
