@@ -6,7 +6,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
 )
 
@@ -302,11 +301,7 @@ func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
 	t := &table{view: view{s: s, number: n}}
 	t.view.reader = t.reading
 	t.view.mayHave, t.view.recent = t.filter.mayHave, new(recent)
-	state := lwwmap.State{Context: new(crdt.Context)}
-	err := t.loadCheckpoint(&state)
-	if err == nil {
-		err = t.loadJournal(&state)
-	}
+	state, err := t.loadState(s.db)
 	if err == nil {
 		err = t.loadFilter(t.commits == 0)
 	}
