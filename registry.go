@@ -19,7 +19,9 @@ import (
 // Keys are any bytes, 1 to 1,024 of them, ordered bytewise. Operations return [ErrKeyInvalid] for others,
 // [ErrClosed] after Close, and the context's error if it has ended before they begin; writes also
 // [ErrReadOnly] where the registry was opened so, and [ErrLocked] while someone else holds a lease on the
-// key. No operation but Lock, Watch and those on peers waits for anything but memory.
+// key. No operation but Lock, Watch and those on peers waits for the network. On a node with a directory writes
+// wait for the disk, as [Config].Durability says, and reads for what is not in memory; there any operation may
+// return [ErrStorage] or [ErrCorrupt], and writes [ErrDiskFull].
 type Registry struct {
 	name string
 	node *Node

@@ -38,6 +38,7 @@ var groups = []group{
 	{"join", "an empty node joins", join},
 	{"differ", "two nodes that differ in ten entries, or in none", differ},
 	{"durable", "a node with a directory, beside the bare engine", durable},
+	{"durable-transfer", "two durable nodes, new keys from the first put to equal roots", transferDurable},
 	{"huge", "a node with a directory, ten times the keys", huge},
 	{"writers", "five nodes that write the same keys at once", writers},
 }

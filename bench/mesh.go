@@ -12,7 +12,10 @@ type node struct {
 }
 
 // openNodes starts n nodes that do not know each other.
-func (b *bench) openNodes(n int, name string) ([]*node, func(), error) {
+func (b *bench) openNodes(n int, name string) ([]*node, func(), error) { return b.openNodesIn(n, name, false) }
+
+// openNodesIn gives each a directory of its own where durable is set.
+func (b *bench) openNodesIn(n int, name string, durable bool) ([]*node, func(), error) {
 	kids, stop, err := b.startAll(n, roleNode, name)
 	if err != nil {
 		return nil, nil, err
@@ -20,7 +23,7 @@ func (b *bench) openNodes(n int, name string) ([]*node, func(), error) {
 	nodes := make([]*node, n)
 	for i, c := range kids {
 		nodes[i] = &node{child: c}
-		if err := c.call("Open", None{}, &nodes[i].Identity); err != nil {
+		if err := c.call("Open", OpenAsk{Durable: durable}, &nodes[i].Identity); err != nil {
 			stop()
 			return nil, nil, err
 		}
@@ -30,8 +33,11 @@ func (b *bench) openNodes(n int, name string) ([]*node, func(), error) {
 
 // openMesh starts n nodes, connects each to each and waits until all have exchanged with all, and gossip carries a write
 // of each to every other one.
-func (b *bench) openMesh(n int, name string) ([]*node, func(), error) {
-	nodes, stop, err := b.openNodes(n, name)
+func (b *bench) openMesh(n int, name string) ([]*node, func(), error) { return b.openMeshIn(n, name, false) }
+
+// openMeshIn is openMesh with directories where durable is set.
+func (b *bench) openMeshIn(n int, name string, durable bool) ([]*node, func(), error) {
+	nodes, stop, err := b.openNodesIn(n, name, durable)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 type nodeService struct {
 	node   *minikv.Node
 	reg    *minikv.Registry
+	dir    string // "": in memory
 	values valuePool
 
 	mu      sync.Mutex
@@ -26,14 +28,26 @@ func (s *nodeService) Close() error {
 	if s.node == nil {
 		return nil
 	}
-	return s.node.Close()
+	err := s.node.Close()
+	if s.dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return err
 }
 
 type Identity struct{ ID, Addr string }
 
+// OpenAsk says whether the node is to have a directory.
+type OpenAsk struct{ Durable bool }
+
 // Open starts the node on a loopback port.
-func (s *nodeService) Open(_ None, out *Identity) (err error) {
-	s.node, err = minikv.Open(context.Background(), "", minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+func (s *nodeService) Open(ask OpenAsk, out *Identity) (err error) {
+	if ask.Durable {
+		if s.dir, err = os.MkdirTemp("", "minikv-bench"); err != nil {
+			return err
+		}
+	}
+	s.node, err = minikv.Open(context.Background(), s.dir, minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
 	if err != nil {
 		return err
 	}

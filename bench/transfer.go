@@ -7,14 +7,23 @@ import (
 
 // transfer measures new keys written on one of two connected processes, from the first put until the roots are equal.
 // The floor is the same number of bytes over one bare libp2p stream: what the transport and two cores allow at all.
-func transfer(b *bench) error {
+func transfer(b *bench) error { return b.transferRows(false, 150_000) }
+
+// transferDurable does the same with a directory on both sides, and synced writes.
+func transferDurable(b *bench) error { return b.transferRows(true, 80_000) }
+
+func (b *bench) transferRows(durable bool, least float64) error {
+	batches := []int{1000, 1}
+	if durable {
+		batches = batches[:1] // one by one it is the fsyncs that count
+	}
 	sizes := []int{b.Keys}
 	if b.Keys > 10_000 {
 		sizes = []int{10_000, b.Keys}
 	}
 	for _, n := range sizes {
-		for _, batch := range []int{1000, 1} {
-			if err := b.transferRow(n, batch); err != nil {
+		for _, batch := range batches {
+			if err := b.transferRow(n, batch, durable, least); err != nil {
 				return err
 			}
 		}
@@ -25,15 +34,19 @@ func transfer(b *bench) error {
 // perEntry is about what one entry takes on the wire: key, value, stamp and framing.
 const perEntry = 140
 
-func (b *bench) transferRow(n, batch int) error {
+func (b *bench) transferRow(n, batch int, durable bool, least float64) error {
 	how := "one by one"
 	if batch > 1 {
 		how = fmt.Sprintf("batches of %d", batch)
 	}
-	f := figure{what: fmt.Sprintf("two processes, %s new keys, %s, first put to equal roots", digits(float64(n)), how), unit: "keys/s", bar: atLeast(150_000), note: "floor: a bare stream"}
+	who := "two processes"
+	if durable {
+		who = "two durable nodes"
+	}
+	f := figure{what: fmt.Sprintf(who+", %s new keys, %s, first put to equal roots", digits(float64(n)), how), unit: "keys/s", bar: atLeast(least), note: "floor: a bare stream"}
 	cpu := figure{what: "CPU of both processes for that, per key", unit: "us"}
 	err := b.repeat(func() error {
-		took, used, err := b.transferOnce(n, batch)
+		took, used, err := b.transferOnce(n, batch, durable)
 		if err != nil {
 			return err
 		}
@@ -49,8 +62,8 @@ func (b *bench) transferRow(n, batch int) error {
 	return err
 }
 
-func (b *bench) transferOnce(n, batch int) (took, cpu time.Duration, err error) {
-	nodes, stop, err := b.openMesh(2, "transfer")
+func (b *bench) transferOnce(n, batch int, durable bool) (took, cpu time.Duration, err error) {
+	nodes, stop, err := b.openMeshIn(2, "transfer", durable)
 	if err != nil {
 		return 0, 0, err
 	}

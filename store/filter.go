@@ -113,6 +113,11 @@ func (f *filter) add(kind lwwmap.Kind, key string) {
 	f.added.Add(1)
 }
 
+func (f *filter) isSmall() bool {
+	layers := f.layers.Load()
+	return layers == nil || len(*layers) == 1
+}
+
 // rows calls fn with parts of the filter that load takes.
 func (f *filter) rows(fn func(row []byte) error) error {
 	layers := f.layers.Load()

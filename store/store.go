@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sort"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -150,8 +152,28 @@ func (s *Store) openError(err error) error {
 		return err
 	case isDisk(err):
 		return fmt.Errorf("%w: %s: %w", ErrFailed, s.dir, err)
+	case s.isOfLaterEngine():
+		return fmt.Errorf("%w: %s: %w; use the version of minikv that wrote it, or a later one", ErrFormat, s.dir, err)
 	}
 	return fmt.Errorf("%w: %s: %w; run minikv check on the directory, or remove it and get the data from peers", ErrCorrupt, s.dir, err)
+}
+
+// isOfLaterEngine says whether an engine has written the directory in a form that this one does not know. The
+// engine has no error of its own for that.
+func (s *Store) isOfLaterEngine() bool {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		rest, ok := strings.CutPrefix(name, "marker.format-version.") // then iteration.version
+		if _, version, _ := strings.Cut(rest, "."); ok {
+			if v, err := strconv.Atoi(version); err == nil && v > int(pebble.FormatNewest) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // load reads what the store knows of itself, and writes it the first time.

@@ -23,6 +23,7 @@ type view struct {
 	snap   *pebble.Snapshot // of a fork
 	// mayHave says no only for keys that the table never held.
 	mayHave func(lwwmap.Kind, string) bool
+	recent  *recent // of the table itself, which its owner's lock guards; nil for a fork
 	failed  atomic.Pointer[error]
 }
 
@@ -166,6 +167,11 @@ func (v *view) pointed(r pebble.Reader, k, _ []byte) (lwwmap.Record, error) {
 	}
 	dot := crdt.Dot{Actor: crdt.Actor(binary.BigEndian.Uint64(k[prefixLen:])), Seq: binary.BigEndian.Uint64(k[prefixLen+8:])}
 	kind, key, _ := splitKind(k[prefixLen+16:])
+	if v.recent != nil {
+		if rec, ok := v.recent.take(dot, kind, key); ok {
+			return rec, nil
+		}
+	}
 	return v.follow(r, kind, key, func(rec lwwmap.Record) bool { return rec.Dot() == dot })
 }
 

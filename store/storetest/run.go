@@ -129,6 +129,11 @@ func (w *world) check() {
 	})
 	w.both(func(m *lwwmap.Map) any { return Rows(m, m.Context()) })
 	require.NoError(w.t, w.got.Err())
+	w.got.Expiring(func(r lwwmap.Record) bool {
+		require.NotZero(w.t, w.got.NextExpiry())
+		require.LessOrEqual(w.t, w.got.NextExpiry(), r.Expires())
+		return false
+	})
 }
 
 func (w *world) commit() {
