@@ -45,6 +45,8 @@ var mutants = []mutant{
 	{"mutant_tombstones_unshipped", "replica/ships_mutant.go", "TestModel", "./property_test", rapidArgs, "want"},
 	{"mutant_token_reused", "replica/next_epoch_mutant.go", "TestSimulation", "./property_test", simArgs, "cannot claim"},
 	{"mutant_range_despite_refusal", "replica/range_seen_mutant.go", "TestSimulation", "./property_test", simArgs, "rule 2"},
+	{"mutant_no_sync", "store/sync_mutant.go", "TestSimulationOnStores", "./property_test", nil, "which it acknowledged as durable"},
+	{"mutant_dot_row_left", "store/unindex_dot_mutant.go", "TestTheTableOnDisk", "./store", rapidArgs, ""},
 	{"mutant_watch_last_event", "watch_due_mutant.go", "TestWatchCampaign", ".", []string{"-rapid.nofailfile"}, ""},
 	{"mutant_position_covers_waiting", "watch_covers_mutant.go", "TestWatchCampaign", ".", []string{"-rapid.nofailfile"}, ""},
 }

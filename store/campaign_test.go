@@ -322,7 +322,7 @@ func (l *ledger) verify(fs vfs.FS, acked, issued int) (n int, err error) {
 }
 
 func TestMain(m *testing.M) {
-	store.SetPace(0)
+	store.Smaller(0, 16)
 	m.Run()
 }
 

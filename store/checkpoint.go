@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
 )
 
@@ -37,9 +38,21 @@ func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
 	return nil
 }
 
-func (t *table) loadCheckpoint(s *lwwmap.State) error {
+// loadState reads the state of the last commit.
+func (t *table) loadState(r pebble.Reader) (lwwmap.State, error) {
+	state := newState()
+	err := t.loadCheckpoint(r, state)
+	if err == nil {
+		err = t.loadJournal(r, state)
+	}
+	return *state, err
+}
+
+func newState() *lwwmap.State { return &lwwmap.State{Context: new(crdt.Context)} }
+
+func (t *table) loadCheckpoint(r pebble.Reader, s *lwwmap.State) error {
 	prefix := appendPrefix(nil, t.number, classCheckpoint)
-	return t.s.rows(t.s.db, prefix, after(prefix), func(k, v []byte) error {
+	return t.s.rows(r, prefix, after(prefix), func(k, v []byte) error {
 		if len(k) == prefixLen {
 			return t.loadHead(v, s)
 		}
@@ -59,9 +72,9 @@ func (t *table) loadHead(v []byte, s *lwwmap.State) error {
 	return t.apply(v[8:], s)
 }
 
-func (t *table) loadJournal(s *lwwmap.State) error {
+func (t *table) loadJournal(r pebble.Reader, s *lwwmap.State) error {
 	prefix := appendPrefix(nil, t.number, classJournal)
-	return t.s.rows(t.s.db, prefix, after(prefix), func(k, v []byte) error {
+	return t.s.rows(r, prefix, after(prefix), func(k, v []byte) error {
 		if len(k) != prefixLen+8 || binary.BigEndian.Uint64(k[prefixLen:]) != t.commits+1 {
 			return fmt.Errorf("%w: %s: a journal row is missing; run minikv check", ErrCorrupt, t.s.dir)
 		}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/minikv/minikv/lwwmap"
 )
 
 // Tuned returns options under which little data goes through all the engine does.
@@ -15,5 +17,24 @@ func Tuned(o Options, foldAfter int, tune func(*pebble.Options)) Options {
 // FlushTables writes what the engine holds in memory to tables.
 func (s *Store) FlushTables() error { return s.db.Flush() }
 
-// SetPace changes how long the engine rests after a failure.
-func SetPace(d time.Duration) { pace = d }
+// Smaller makes what does not depend on the data small: how long the engine rests
+// after a failure, and filters.
+func Smaller(rest time.Duration, filter int) { pace, firstLayer = rest, filter }
+
+// Reencode reads a state row, and writes what it has read.
+func Reencode(row []byte) ([]byte, error) {
+	step, err := readStep(row)
+	if err != nil {
+		return nil, err
+	}
+	newState().Apply(step)
+	return appendStep(nil, step), nil
+}
+
+// StateRow is the state of a map as a row.
+func StateRow(m *lwwmap.Map) []byte {
+	return appendStep(nil, &lwwmap.Step{
+		Seen: m.Context().Spans(), Horizons: m.Horizons(),
+		Sums: []lwwmap.BucketDelta{{Bucket: 7, Delta: lwwmap.Digest{1}}},
+	})
+}

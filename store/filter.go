@@ -29,9 +29,10 @@ const (
 	filterBits  = 12 // a key: one of 100 keys that were never written passes
 	filterHash  = 6  // bits set for a key
 	blockWords  = 8
-	firstLayer  = 1 << 16 // keys
 	layerGrowth = 4
 )
+
+var firstLayer = 1 << 16 // keys
 
 func newFilter() *filter { return new(filter) }
 
@@ -110,6 +111,11 @@ func (f *filter) add(kind lwwmap.Kind, key string) {
 	}
 	layers[len(layers)-1].add(filterSum(kind, key))
 	f.added.Add(1)
+}
+
+func (f *filter) isSmall() bool {
+	layers := f.layers.Load()
+	return layers == nil || len(*layers) == 1
 }
 
 // rows calls fn with parts of the filter that load takes.

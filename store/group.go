@@ -106,20 +106,6 @@ func (g *group) lead(gather time.Duration) error {
 	return err
 }
 
-// sync hands the steps of some tables to the engine, and all that it has to the
-// disk.
-func (g *group) sync(tables []*table) error {
-	if len(tables) == 1 {
-		return g.syncOne(tables[0])
-	}
-	for _, t := range tables {
-		if err := t.flushLocked(nil); err != nil {
-			return err
-		}
-	}
-	return g.syncAll()
-}
-
 // syncOne spares the engine a second commit. The owner goes on while the disk
 // works.
 func (g *group) syncOne(t *table) error {

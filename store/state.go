@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/hlc"
@@ -82,6 +83,15 @@ func (r *stateReader) uvarint() uint64 {
 
 func (r *stateReader) uint64() uint64 { return binary.LittleEndian.Uint64(r.bytes(8)) }
 
+// total reads a number of what is held.
+func (r *stateReader) total() int {
+	n := r.uvarint()
+	if n > math.MaxInt {
+		r.err = errState
+	}
+	return int(n)
+}
+
 // count reads how many items of at least size bytes follow.
 func (r *stateReader) count(size int) int {
 	n := r.uvarint()
@@ -111,6 +121,9 @@ func readStep(b []byte) (*lwwmap.Step, error) {
 		span := crdt.Span{Actor: crdt.Actor(r.uint64())}
 		for range r.count(2) {
 			lo, n := r.uvarint(), r.uvarint()
+			if lo == 0 || lo+n < lo {
+				r.err = errState
+			}
 			span.Ranges = append(span.Ranges, crdt.Range{Lo: lo, Hi: lo + n})
 		}
 		s.Seen = append(s.Seen, span)
@@ -119,9 +132,9 @@ func readStep(b []byte) (*lwwmap.Step, error) {
 		s.Horizons[i] = r.order()
 	}
 	for i := range s.Counts.Live {
-		s.Counts.Live[i] = int(r.uvarint())
+		s.Counts.Live[i] = r.total()
 	}
-	s.Counts.Tombstones, s.Counts.Bytes = int(r.uvarint()), int64(r.uvarint())
+	s.Counts.Tombstones, s.Counts.Bytes = r.total(), int64(r.total())
 	for range r.count(2 + len(lwwmap.Digest{})) {
 		bucket := lwwmap.Bucket(binary.LittleEndian.Uint16(r.bytes(2)))
 		s.Sums = append(s.Sums, lwwmap.BucketDelta{Bucket: bucket, Delta: lwwmap.Digest(r.bytes(len(lwwmap.Digest{})))})

@@ -218,8 +218,10 @@ func (s *Store) isEmpty() error {
 }
 
 // get reads one row of the store's own, nil if it is not there.
-func (s *Store) get(key []byte) ([]byte, error) {
-	v, closer, err := s.db.Get(key)
+func (s *Store) get(key []byte) ([]byte, error) { return s.getFrom(s.db, key) }
+
+func (s *Store) getFrom(r pebble.Reader, key []byte) ([]byte, error) {
+	v, closer, err := r.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}

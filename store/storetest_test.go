@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -31,13 +32,18 @@ func onDisk(t *rapid.T) storetest.Engine {
 	}
 	o := options()
 	close := func() error { return s.Close() }
+	lock, gather := new(sync.Mutex), rapid.Bool().Draw(t, "gather")
 	return storetest.Engine{
+		Lock: lock,
 		Open: func() (m *lwwmap.Map, err error) {
 			o.FS = fs
 			if s, err = store.Open("data", o); err != nil {
 				return nil, err
 			}
-			return s.Map("registry", storetest.DigestKey, nil)
+			if m, err = s.Map("registry", storetest.DigestKey, nil); gather {
+				s.Gather("registry", lock)
+			}
+			return m, err
 		},
 		Flush: func() error { return s.Flush() },
 		Close: close,

@@ -6,7 +6,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
 )
 
@@ -164,8 +163,7 @@ func (t *table) index(b *pebble.Batch, r lwwmap.Record) {
 
 // unindex takes the rows out that led to a record.
 func (t *table) unindex(b *pebble.Batch, r lwwmap.Record) {
-	t.key = appendPlaceOfDot(t.key[:0], t.number, r)
-	t.check(b.Delete(t.key, nil))
+	t.unindexDot(b, r)
 	if at := r.Expires(); at != 0 {
 		t.key = appendTimeKey(t.key[:0], t.number, classExpiry, at, r.Kind(), r.Key())
 		t.check(b.Delete(t.key, nil))
@@ -303,11 +301,7 @@ func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
 	t := &table{view: view{s: s, number: n}}
 	t.view.reader = t.reading
 	t.view.mayHave, t.view.recent = t.filter.mayHave, new(recent)
-	state := lwwmap.State{Context: new(crdt.Context)}
-	err := t.loadCheckpoint(&state)
-	if err == nil {
-		err = t.loadJournal(&state)
-	}
+	state, err := t.loadState(s.db)
 	if err == nil {
 		err = t.loadFilter(t.commits == 0)
 	}
@@ -371,10 +365,10 @@ func (t *table) buildFilter() {
 	t.filter.built()
 }
 
-// keepFilter writes the filter, at a clean end.
+// keepFilter writes the filter, at a clean end. A small one is sooner built anew.
 func (t *table) keepFilter() error {
 	f := t.filter.ready.Load()
-	if f == nil || t.kept {
+	if f == nil || t.kept || f.isSmall() {
 		return nil
 	}
 	b, part := t.s.db.NewBatch(), uint32(0)

@@ -54,6 +54,6 @@ func State(m *lwwmap.Map) []any {
 	}
 	return []any{
 		m.Root(), tops, m.Len(lwwmap.Data), m.Len(lwwmap.Lease), m.Len(lwwmap.Origin), m.Tombstones(), m.Bytes(),
-		m.Horizons(), m.Context().Spans(), m.NextExpiry(),
+		m.Horizons(), m.Context().Spans(),
 	}
 }

@@ -32,7 +32,7 @@ func newPlain() *plain {
 }
 
 func clone(s *lwwmap.State) lwwmap.State {
-	return lwwmap.State{Context: s.Context.Clone(), Horizons: s.Horizons, Sums: s.Sums.Fork(), Counts: s.Counts}
+	return lwwmap.State{Context: s.Context.Clone(), Horizons: s.Horizons, Sums: s.Sums.Fork(), Counts: s.Counts, Clock: s.Clock}
 }
 
 // at returns the map as a commit left it, and forgets the later ones.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,8 @@ import (
 // Engine is what a test uses of an engine: one map, whose digest key is
 // DigestKey. The functions that are nil are left out of the test.
 type Engine struct {
+	// Lock is held while the map is used.
+	Lock sync.Locker
 	// Open returns the map, which is new or as it was last left.
 	Open func() (*lwwmap.Map, error)
 	// Flush makes all commits durable.
@@ -38,10 +41,15 @@ func Run(t *testing.T, open func(*rapid.T) Engine) (c Counts) {
 	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{t: t, engine: open(t), plain: newPlain(), seqs: map[crdt.Actor]uint64{}, clock: 1 << 20, counts: &c}
+		if w.engine.Lock == nil {
+			w.engine.Lock = new(sync.Mutex)
+		}
 		w.want = w.plain.at(0)
 		w.open()
+		w.engine.Lock.Lock()
 		t.Repeat(w.actions())
 		w.lookAtForks()
+		w.engine.Lock.Unlock()
 		if w.engine.End != nil {
 			w.engine.End()
 		}
@@ -84,7 +92,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 	if w.engine.Flush != nil {
 		a["flush"] = func(*rapid.T) {
 			w.commit()
-			require.NoError(w.t, w.engine.Flush())
+			require.NoError(w.t, w.unlocked(w.engine.Flush))
 			w.flushed = len(w.plain.commits) - 1
 		}
 	}
@@ -103,6 +111,13 @@ func (w *world) open() {
 	require.NoError(w.t, err)
 }
 
+// unlocked calls the engine itself, not its map.
+func (w *world) unlocked(fn func() error) error {
+	w.engine.Lock.Unlock()
+	defer w.engine.Lock.Lock()
+	return fn()
+}
+
 // both does the same to both maps, and compares what comes of it.
 func (w *world) both(fn func(m *lwwmap.Map) any) {
 	require.Equal(w.t, fn(w.want), fn(w.got))
@@ -110,10 +125,15 @@ func (w *world) both(fn func(m *lwwmap.Map) any) {
 
 func (w *world) check() {
 	w.both(func(m *lwwmap.Map) any {
-		return []any{m.Root(), m.Len(lwwmap.Data), m.Tombstones(), m.Bytes(), m.Horizons(), m.Context().Spans(), m.NextExpiry()}
+		return []any{m.Root(), m.Len(lwwmap.Data), m.Tombstones(), m.Bytes(), m.Horizons(), m.Context().Spans()}
 	})
 	w.both(func(m *lwwmap.Map) any { return Rows(m, m.Context()) })
 	require.NoError(w.t, w.got.Err())
+	w.got.Expiring(func(r lwwmap.Record) bool {
+		require.NotZero(w.t, w.got.NextExpiry())
+		require.LessOrEqual(w.t, w.got.NextExpiry(), r.Expires())
+		return false
+	})
 }
 
 func (w *world) commit() {
@@ -300,7 +320,7 @@ func (w *world) reopen() {
 	w.lookAtForks()
 	w.commit()
 	w.counts.Reopened++
-	require.NoError(w.t, w.engine.Close())
+	require.NoError(w.t, w.unlocked(w.engine.Close))
 	w.flushed = len(w.plain.commits) - 1
 	w.open()
 	w.both(func(m *lwwmap.Map) any { return State(m) })
@@ -310,7 +330,7 @@ func (w *world) reopen() {
 func (w *world) crash() {
 	w.lookAtForks()
 	w.counts.Crashes++
-	require.NoError(w.t, w.engine.Crash())
+	require.NoError(w.t, w.unlocked(w.engine.Crash))
 	w.open()
 	last := len(w.plain.commits) - 1
 	for n := last; n >= w.flushed; n-- {
