@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -198,22 +199,27 @@ const fewBytes = 64 << 20
 
 // space watches the free space of a disk.
 type space struct {
-	disk   *disk
-	writes atomic.Uint64
-	full   atomic.Bool
+	disk *disk
+	next atomic.Int64 // when it is to be asked again, in nanoseconds since began
+	full atomic.Bool
 }
 
-// every how many writes the disk is asked; while it is full, each time.
-const spaceCheck = 256
+// spaceEvery is how often a disk is asked at most, while it is not full: seldom
+// enough to cost nothing, and often enough for one that others fill as well.
+const spaceEvery = 10 * time.Millisecond
+
+var began = time.Now()
 
 // check refuses a write on a full disk.
 func (p *space) check() error {
 	if p.disk.tight.Load() {
 		return fmt.Errorf("%w: %s has no room for what is in memory; reads go on, and writes when there is room", ErrFull, p.disk.s.dir)
 	}
-	if p.writes.Add(1)%spaceCheck != 1 && !p.full.Load() {
+	now := time.Since(began)
+	if now < time.Duration(p.next.Load()) && !p.full.Load() {
 		return nil
 	}
+	p.next.Store(int64(now + spaceEvery))
 	usage, err := p.disk.GetDiskUsage(p.disk.s.dir)
 	if err != nil {
 		return nil // the file system does not know
