@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sort"
 	"strconv"
@@ -110,7 +111,10 @@ func (s *Store) open(cacheSize int64) (err error) {
 	if err := makeDir(s.fs, s.dir); err != nil {
 		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
 	}
-	if s.lock, err = pebble.LockDirectory(s.dir, s.fs); err != nil {
+	s.lock, err = pebble.LockDirectory(s.dir, s.fs)
+	if path := (*fs.PathError)(nil); errors.As(err, &path) { // not even the lock's file could be made
+		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
+	} else if err != nil {
 		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
 	}
 	if err = s.disk.floor.check(); err == nil {
