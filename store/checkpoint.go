@@ -26,7 +26,12 @@ func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
 		if !dirty {
 			continue
 		}
-		if err := b.Set(append(prefix[:prefixLen:prefixLen], byte(i)), s.Sums.AppendTop(nil, byte(i)), nil); err != nil {
+		key, row := append(prefix[:prefixLen:prefixLen], byte(i)), s.Sums.AppendTop(nil, byte(i))
+		err := b.Set(key, row, nil)
+		if isZero(row) {
+			err = b.Delete(key, nil)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -36,6 +41,15 @@ func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
 	}
 	t.unfolded, t.dirty = 0, [lwwmap.Fanout]bool{}
 	return nil
+}
+
+func isZero(row []byte) bool {
+	for _, b := range row {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // loadState reads the state of the last commit.

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ type disk struct {
 	spare *vfs.MemFS // instead of the disk once the store has failed
 	room  atomic.Int64
 	floor manifestFloor
+	reuse sync.Mutex    // of logs
 	tight atomic.Bool   // a table could not be written for want of room
 	stall atomic.Bool   // the engine makes a writer wait for a table
 	bad   atomic.Int32  // tables in a row that could not be written or read
@@ -104,6 +106,8 @@ func (d *disk) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.Fil
 	if !d.stopped() {
 		d.lost(d.floor.keep())
 	}
+	d.reuse.Lock()
+	defer d.reuse.Unlock()
 	if !d.stopped() {
 		f, err := d.FS.ReuseForWrite(old, name, c)
 		if err == nil {
