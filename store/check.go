@@ -32,7 +32,8 @@ type Report struct {
 // RegistryReport is what Check has read of a registry.
 type RegistryReport struct {
 	Name       string
-	Entries    int // whole ones, not tombstones
+	Keys       int // whole ones of data, not tombstones
+	Entries    int // the same of any kind
 	Tombstones int
 	// Lost is how many writes were held and are not any more. A repair takes them
 	// out of what the registry has seen, so that peers offer them again.
