@@ -19,7 +19,7 @@ func (t *table) fold(b *pebble.Batch, s *lwwmap.State) error {
 	head := binary.BigEndian.AppendUint64(nil, t.commits)
 	head = appendStep(head, &lwwmap.Step{Seen: s.Context.Spans(), Horizons: s.Horizons, Counts: s.Counts, Clock: s.Clock})
 	prefix := appendPrefix(nil, t.number, classCheckpoint)
-	if err := b.Set(prefix, head, nil); err != nil {
+	if err := b.Set(prefix, appendSum(head, prefix), nil); err != nil {
 		return err
 	}
 	for i, dirty := range t.dirty {
@@ -68,7 +68,7 @@ func (t *table) loadCheckpoint(r pebble.Reader, s *lwwmap.State) error {
 	prefix := appendPrefix(nil, t.number, classCheckpoint)
 	return t.s.rows(r, prefix, after(prefix), func(k, v []byte) error {
 		if len(k) == prefixLen {
-			return t.loadHead(v, s)
+			return t.loadHead(k, v, s)
 		}
 		if len(k) != prefixLen+1 || len(v) != lwwmap.TopSize {
 			return fmt.Errorf("%w: %s: a row of the checkpoint; run minikv check", ErrCorrupt, t.s.dir)
@@ -78,8 +78,9 @@ func (t *table) loadCheckpoint(r pebble.Reader, s *lwwmap.State) error {
 	})
 }
 
-func (t *table) loadHead(v []byte, s *lwwmap.State) error {
-	if len(v) < 8 {
+func (t *table) loadHead(k, v []byte, s *lwwmap.State) error {
+	v, ok := cutSum(v, k)
+	if !ok || len(v) < 8 {
 		return fmt.Errorf("%w: %s: the head of the checkpoint; run minikv check", ErrCorrupt, t.s.dir)
 	}
 	t.commits = binary.BigEndian.Uint64(v)
@@ -91,6 +92,10 @@ func (t *table) loadJournal(r pebble.Reader, s *lwwmap.State) error {
 	return t.s.rows(r, prefix, after(prefix), func(k, v []byte) error {
 		if len(k) != prefixLen+8 || binary.BigEndian.Uint64(k[prefixLen:]) != t.commits+1 {
 			return fmt.Errorf("%w: %s: a journal row is missing; run minikv check", ErrCorrupt, t.s.dir)
+		}
+		v, ok := cutSum(v, k)
+		if !ok {
+			return fmt.Errorf("%w: %s: a journal row; run minikv check", ErrCorrupt, t.s.dir)
 		}
 		t.commits++
 		return t.apply(v, s)

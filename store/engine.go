@@ -23,7 +23,7 @@ const memTable = 16 << 20
 
 func (s *Store) engineOptions(cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
-		FS: s.disk, Lock: s.lock, Cache: cache, Logger: &engineLog{s: s},
+		ReadOnly: s.reads, FS: s.disk, Lock: s.lock, Cache: cache, Logger: &engineLog{s: s},
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,

@@ -38,3 +38,6 @@ func StateRow(m *lwwmap.Map) []byte {
 		Sums: []lwwmap.BucketDelta{{Bucket: 7, Delta: lwwmap.Digest{1}}},
 	})
 }
+
+// DB is the engine, to do damage.
+func (s *Store) DB() *pebble.DB { return s.db }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math"
 
 	"github.com/minikv/minikv/crdt"
@@ -13,6 +14,24 @@ import (
 // Journal rows and the head of a checkpoint have one form, little endian
 // varints where no length is given: version 1, clock 8, spans of the context, horizons,
 // totals, and changes to the digest tree (none in a checkpoint).
+
+//
+// Both end in the CRC-32C of their key and of all before, big endian: nothing else
+// would show that a context says more than it should.
+
+// appendSum ends a state row.
+func appendSum(row, key []byte) []byte {
+	return binary.BigEndian.AppendUint32(row, crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, row))
+}
+
+// cutSum takes the end off a state row, and says whether it is right.
+func cutSum(row, key []byte) ([]byte, bool) {
+	n := len(row) - 4
+	if n < 0 {
+		return nil, false
+	}
+	return row[:n], binary.BigEndian.Uint32(row[n:]) == crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, row[:n])
+}
 
 const stateVersion = 1
 

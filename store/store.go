@@ -26,6 +26,7 @@ type Options struct {
 
 	tune      func(*pebble.Options) // of tests
 	foldAfter int                   // default: foldAfter
+	readOnly  bool                  // nothing is written, not even a new store
 }
 
 // DefaultCache is used where Options.Cache is zero.
@@ -43,6 +44,7 @@ type Store struct {
 	failed atomic.Pointer[error]
 	broken atomic.Bool // the engine ended in the midst of something
 	group  group
+	reads  bool // only
 	tune   func(*pebble.Options)
 	folded int // changes after which a journal is folded
 
@@ -91,7 +93,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.disk = newDisk(s, s.fs)
 	s.space.disk, s.group.s = s.disk, s
-	s.tune, s.folded = o.tune, o.foldAfter
+	s.tune, s.folded, s.reads = o.tune, o.foldAfter, o.readOnly
 	if s.folded == 0 {
 		s.folded = foldAfter
 	}
@@ -185,6 +187,9 @@ func (s *Store) load() error {
 	case format == nil:
 		if err := s.isEmpty(); err != nil {
 			return err
+		}
+		if s.reads {
+			return fmt.Errorf("%w: %s holds no store", ErrFormat, s.dir)
 		}
 		return s.put(keyFormat, []byte{Format})
 	case len(format) != 1 || format[0] == 0:

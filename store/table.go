@@ -260,8 +260,8 @@ func (t *table) flush(synced **pebble.Batch) error {
 // to change with them.
 func (t *table) journal(b *pebble.Batch) error {
 	t.commits++
-	t.row = appendStep(t.row[:0], &t.ended)
 	t.key = appendJournalKey(t.key[:0], t.number, t.commits)
+	t.row = appendSum(appendStep(t.row[:0], &t.ended), t.key)
 	if err := b.Set(t.key, t.row, nil); err != nil {
 		return err
 	}
