@@ -17,15 +17,16 @@ import (
 // Node is one member of the mesh: an identity, its registries, and its connections. Use [Open]; the zero
 // value is not usable. Safe for concurrent use.
 type Node struct {
-	cfg   Config
-	id    PeerID
-	clock *hlc.Clock
-	start time.Time    // of the monotonic clock
-	host  *p2p.Host    // nil: offline
-	store *store.Store // nil: in memory
-	dir   string       // the store's
-	stop  context.CancelFunc
-	wg    sync.WaitGroup // of what runs for the store
+	cfg         Config
+	id          PeerID
+	clock       *hlc.Clock
+	start       time.Time    // of the monotonic clock
+	systemClock bool         // Config.Clock was left to be time.Now
+	host        *p2p.Host    // nil: offline
+	store       *store.Store // nil: in memory
+	dir         string       // the store's
+	stop        context.CancelFunc
+	wg          sync.WaitGroup // of what runs for the store
 
 	mu         sync.RWMutex
 	closed     bool
@@ -51,11 +52,12 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	if err := checkContext(ctx); err != nil {
 		return nil, err
 	}
+	systemClock := cfg.Clock == nil
 	cfg, err := cfg.validate()
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, start: time.Now(), registries: map[string]*Registry{}, byID: map[string]*Registry{}}
+	n := &Node{cfg: cfg, start: time.Now(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}}
 	clock := hlc.Config{MaxSkew: cfg.MaxClockSkew}
 	if dir != "" {
 		if err := n.openStore(dir, &clock); err != nil {
@@ -276,5 +278,9 @@ func (n *Node) drop(name string) error {
 
 // instant is the present by both clocks.
 func (n *Node) instant() replica.Instant {
-	return replica.Instant{Wall: n.cfg.Clock(), Mono: time.Since(n.start)}
+	wall := n.cfg.Clock()
+	if n.systemClock {
+		return replica.Instant{Wall: wall, Mono: wall.Sub(n.start)} // one look at both clocks
+	}
+	return replica.Instant{Wall: wall, Mono: time.Since(n.start)}
 }

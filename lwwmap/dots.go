@@ -17,6 +17,8 @@ type dotIndex struct {
 	chunks btree.Map[uint64, *dotChunk]
 	others *btree.BTreeG[Record] // by seq, kind and key; nil: none
 	count  int
+	tail   *dotChunk // the one that was last made or copied; a run of writes asks for no other
+	tailAt uint64
 }
 
 func beforeByDot(a, b Record) bool {
@@ -26,7 +28,10 @@ func beforeByDot(a, b Record) bool {
 	return beforeInIndex(a, b)
 }
 
-const chunkBits = 6
+const (
+	chunkBits  = 6
+	fewRecords = 8
+)
 
 // dotChunk holds the records of up to 64 seqs, in order; held has a bit for
 // each seq that is there.
@@ -44,6 +49,9 @@ func (c *dotChunk) place(seq uint64) (i int, there bool) {
 
 // writable returns the seq's chunk for a writer of this generation.
 func (d *dotIndex) writable(seq, gen uint64) *dotChunk {
+	if d.tail != nil && d.tailAt == seq>>chunkBits && d.tail.gen == gen {
+		return d.tail
+	}
 	c, ok := d.chunks.Get(seq >> chunkBits)
 	if ok && c.gen == gen {
 		return c
@@ -59,6 +67,7 @@ func (d *dotIndex) writable(seq, gen uint64) *dotChunk {
 func (d *dotIndex) own(seq uint64, c *dotChunk, gen uint64) *dotChunk {
 	mine := &dotChunk{gen: gen, held: c.held, recs: append(make([]Record, 0, cap(c.recs)), c.recs...)}
 	d.chunks.Set(seq>>chunkBits, mine)
+	d.tail, d.tailAt = mine, seq>>chunkBits
 	return mine
 }
 
@@ -74,6 +83,9 @@ func (d *dotIndex) set(seq uint64, r Record, gen uint64) {
 		return
 	}
 	c.held |= 1 << (seq % (1 << chunkBits))
+	if len(c.recs) == cap(c.recs) && len(c.recs) >= fewRecords { // a run of writes fills the chunk
+		c.recs = append(make([]Record, 0, 1<<chunkBits), c.recs...)
+	}
 	c.recs = append(c.recs, Record{})
 	copy(c.recs[i+1:], c.recs[i:])
 	c.recs[i] = r
@@ -123,6 +135,7 @@ func (d *dotIndex) remove(seq uint64, r Record, gen uint64) {
 	other := d.nextOther(r)
 	if len(c.recs) == 1 && other.IsZero() {
 		d.chunks.Delete(seq >> chunkBits)
+		d.tail = nil
 		return
 	}
 	if c.gen != gen {

@@ -166,7 +166,7 @@ func TestDamagedRowsAreFoundAndRepaired(t *testing.T) {
 func TestChangedBytesAreFoundAndRepaired(t *testing.T) {
 	every := 149
 	if *all {
-		every = 1
+		every = 13
 	}
 	w := newWorkload(7, vfs.NewMem())
 	w.big, w.how = 40, func(fs vfs.FS) store.Options { return store.Tuned(store.Options{FS: fs}, 300, nil) }

@@ -110,9 +110,6 @@ func makeGolden(t *testing.T) {
 		for i := range uint64(12) {
 			goldenWrites(m, i)
 			require.NoError(t, m.Commit())
-			if i == 6 {
-				require.NoError(t, s.FlushTables())
-			}
 		}
 		m.Expire(1<<20+180, 2)
 		m.Collect(1<<20+80, 2)
@@ -120,6 +117,12 @@ func makeGolden(t *testing.T) {
 		require.NoError(t, m.Commit())
 		require.NoError(t, s.Release(name))
 	}
+	require.NoError(t, s.Compact(t.Context()))
+	m, err := s.Map("two", storetest.DigestKey, nil)
+	require.NoError(t, err)
+	goldenWrites(m, 12)
+	require.NoError(t, m.Commit())
+	require.NoError(t, s.Release("two"))
 	var b bytes.Buffer
 	require.NoError(t, s.Save(t.Context(), &b))
 	require.NoError(t, os.WriteFile(golden+".save", b.Bytes(), 0o644))
