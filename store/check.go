@@ -191,7 +191,7 @@ func (c *checker) each(registry string, from, to []byte, fn func(k, v []byte)) e
 	}
 	it, failed := c.s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if failed != nil {
-		c.report.fault(FaultUnreadable, registry, "%v", failed)
+		c.report.fault(FaultUnreadable, registry, "%s", firstLine(failed))
 		return nil
 	}
 	for ok := it.First(); ok && !ended(); ok = it.Next() {
@@ -202,7 +202,7 @@ func (c *checker) each(registry string, from, to []byte, fn func(k, v []byte)) e
 	if failed == nil || err != nil {
 		return err
 	}
-	c.report.fault(FaultUnreadable, registry, "behind row %q: %v", last, failed)
+	c.report.fault(FaultUnreadable, registry, "behind row %q: %s", last, firstLine(failed))
 	if it, failed = c.s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to}); failed != nil {
 		return nil
 	}
