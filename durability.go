@@ -80,21 +80,9 @@ func (n *Node) flushes(ctx context.Context) {
 
 // Flush makes all writes so far durable. On a node in memory it does nothing.
 func (n *Node) Flush(ctx context.Context) error {
-	err := checkContext(ctx)
-	if err == nil {
-		n.mu.RLock()
-		if n.closed {
-			err = ErrClosed
-		}
-		n.mu.RUnlock()
+	err := n.withStore(ctx, "flush", (*store.Store).Flush)
+	if errors.Is(err, errInMemory) {
+		return nil
 	}
-	if err == nil && n.store != nil {
-		if err = n.store.Flush(); errors.Is(err, store.ErrClosed) {
-			err = ErrClosed
-		}
-	}
-	if err != nil {
-		return &Error{Op: "flush", Err: translate(err)}
-	}
-	return nil
+	return err
 }

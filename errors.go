@@ -40,7 +40,9 @@ var (
 var (
 	// ErrDirInUse: another process, or another node of this one, has the directory open.
 	ErrDirInUse = errors.New("minikv: directory in use by another process")
-	// ErrBadFormat: a later version of minikv, or something else, has written the directory.
+	// ErrDirNotEmpty: there is something in the directory that a snapshot was to be restored to.
+	ErrDirNotEmpty = errors.New("minikv: directory is not empty")
+	// ErrBadFormat: a later version of minikv, or something else, has written the directory or the snapshot.
 	ErrBadFormat = errors.New("minikv: unknown on-disk format version")
 	// ErrCorrupt: data on disk failed its checksum. The text says where and what to do.
 	ErrCorrupt = errors.New("minikv: data failed its checksum")
@@ -174,6 +176,7 @@ func translate(err error) error {
 
 var storeClasses = []struct{ below, class error }{
 	{store.ErrInUse, ErrDirInUse},
+	{store.ErrNotEmpty, ErrDirNotEmpty},
 	{store.ErrFormat, ErrBadFormat},
 	{store.ErrCorrupt, ErrCorrupt},
 	{store.ErrFull, ErrDiskFull},

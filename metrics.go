@@ -12,6 +12,7 @@ import (
 type Metrics struct {
 	Keys, Tombstones, Leases int64 // held now; expired keys count until their space is reclaimed, leases also when they are over
 	Bytes                    int64 // of keys, values and their headers, without indexes
+	DiskBytes                int64 // of a node with a directory: what all of it takes up there, indexes, log and what is not compacted yet included
 
 	Puts, Deletes uint64 // local writes; Expire and Persist count as puts
 	Merged        uint64 // entries of others that were stored
@@ -53,6 +54,9 @@ func (n *Node) Metrics() Metrics {
 	}
 	for _, r := range open {
 		sum.add(r.Metrics())
+	}
+	if n.store != nil {
+		sum.DiskBytes = n.store.Stats().Disk
 	}
 	sum.PeersConnected = 0
 	if n.host != nil {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -50,4 +51,34 @@ func TestManyPutsWaitTogether(t *testing.T) {
 	for range n {
 		require.NoError(t, <-errs)
 	}
+}
+
+func TestSnapshotAndCompact(t *testing.T) {
+	ctx := context.Background()
+	_, client := newDurableRig(t, minikv.Config{})
+	for i := range 100 {
+		_, err := client.Put(ctx, "r", fmt.Sprint(i), []byte("v"), admin.PutParams{})
+		require.NoError(t, err)
+	}
+	var b bytes.Buffer
+	require.NoError(t, client.Snapshot(ctx, &b))
+	info, err := minikv.CheckSnapshot(&b)
+	require.NoError(t, err)
+	require.Len(t, info.Registries, 1)
+	require.Equal(t, "r", info.Registries[0].Name)
+	res, err := client.Compact(ctx)
+	require.NoError(t, err)
+	require.Positive(t, res.Before)
+	require.Positive(t, res.After)
+	s, err := client.Status(ctx)
+	require.NoError(t, err)
+	require.NotEqual(t, "memory", s.Storage)
+	require.Positive(t, s.Metrics.DiskBytes)
+}
+
+func TestANodeInMemoryHasNoSnapshot(t *testing.T) {
+	r := newRig(t)
+	require.ErrorIs(t, r.client.Snapshot(r.ctx, new(bytes.Buffer)), code(admin.CodeBadRequest))
+	_, err := r.client.Compact(r.ctx)
+	require.ErrorIs(t, err, code(admin.CodeBadRequest))
 }

@@ -24,7 +24,7 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 		Addrs: list(s.node.Addrs()), Admin: s.cfg.Admin, Discovery: s.cfg.Discovery, Storage: s.cfg.Storage,
 		Registries: regs, Peers: s.peers(),
 		Metrics: admin.Metrics{
-			Bytes: m.Bytes, Leases: m.Leases, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Collected: m.Collected,
+			Bytes: m.Bytes, DiskBytes: m.DiskBytes, Leases: m.Leases, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Collected: m.Collected,
 			Refused: m.Refused, Dropped: m.Dropped, LateWrites: m.LateWrites, Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, Overlaps: m.OverlapsSeen,
 			ClockSkewMax: admin.Duration(m.ClockSkewMax),
 		},

@@ -104,6 +104,8 @@ func (s *Server) Handler() http.Handler {
 		"GET /v1/peers":         s.listPeers,
 		"POST /v1/peers":        s.connect,
 		"POST /v1/sync":         s.sync,
+		"GET /v1/snapshot":      s.snapshot,
+		"POST /v1/compact":      s.compact,
 		"GET /v1/registries":    s.listRegistries,
 		"POST /v1/registries":   s.addRegistry,
 		"DELETE /v1/registries": s.dropRegistry,

@@ -32,7 +32,8 @@ type Report struct {
 // RegistryReport is what Check has read of a registry.
 type RegistryReport struct {
 	Name       string
-	Entries    int // whole ones, not tombstones
+	Keys       int // whole ones of data, not tombstones
+	Entries    int // the same of any kind
 	Tombstones int
 	// Lost is how many writes were held and are not any more. A repair takes them
 	// out of what the registry has seen, so that peers offer them again.
@@ -190,7 +191,7 @@ func (c *checker) each(registry string, from, to []byte, fn func(k, v []byte)) e
 	}
 	it, failed := c.s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if failed != nil {
-		c.report.fault(FaultUnreadable, registry, "%v", failed)
+		c.report.fault(FaultUnreadable, registry, "%s", firstLine(failed))
 		return nil
 	}
 	for ok := it.First(); ok && !ended(); ok = it.Next() {
@@ -201,7 +202,7 @@ func (c *checker) each(registry string, from, to []byte, fn func(k, v []byte)) e
 	if failed == nil || err != nil {
 		return err
 	}
-	c.report.fault(FaultUnreadable, registry, "behind row %q: %v", last, failed)
+	c.report.fault(FaultUnreadable, registry, "behind row %q: %s", last, firstLine(failed))
 	if it, failed = c.s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to}); failed != nil {
 		return nil
 	}

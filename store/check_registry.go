@@ -164,7 +164,7 @@ func (c *checker) otherRows(one *checked) error {
 
 // compare compares what is held with what should be, and says what is lost.
 func (c *checker) compare(one *checked, unreadable bool) {
-	one.r.Tombstones = one.counts.Tombstones
+	one.r.Keys, one.r.Tombstones = one.counts.Live[0], one.counts.Tombstones
 	for _, n := range one.counts.Live {
 		one.r.Entries += n
 	}

@@ -34,7 +34,7 @@ func TestAWholeStoreHasNoFaults(t *testing.T) {
 	for _, one := range r.Registries {
 		m := w.twin.maps[one.Name]
 		require.Equal(t, store.RegistryReport{
-			Name: one.Name, Tombstones: m.Tombstones(), Entries: m.Len(lwwmap.Data) + m.Len(lwwmap.Lease) + m.Len(lwwmap.Origin),
+			Name: one.Name, Tombstones: m.Tombstones(), Keys: m.Len(lwwmap.Data), Entries: m.Len(lwwmap.Data) + m.Len(lwwmap.Lease) + m.Len(lwwmap.Origin),
 		}, one)
 	}
 	require.Equal(t, before, readImage(t, w.fs, "data"), "a check changes nothing")

@@ -47,7 +47,7 @@ func (s *Store) engineEvents() *pebble.EventListener {
 			}
 		},
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
-			s.fail(fmt.Errorf("%w: %s", ErrCorrupt, i.String()))
+			s.fail(fmt.Errorf("%w: %s: %s", ErrCorrupt, i.Path, firstLine(i.Details)))
 		},
 		FlushEnd:        func(i pebble.FlushInfo) { s.tableDone(i.Err, i.Done) },
 		CompactionEnd:   func(i pebble.CompactionInfo) { s.tableDone(i.Err, i.Done) },
@@ -171,10 +171,16 @@ func (s *Store) Err() error {
 
 // corrupt translates errors of reading.
 func (s *Store) corrupt(err error) error {
-	if errors.Is(err, pebble.ErrCorruption) {
-		return fmt.Errorf("%w: %s: %w; run minikv check on the directory, or remove it and get the data from peers", ErrCorrupt, s.dir, err)
+	if pebble.IsCorruptionError(err) { // the engine marks them in a way that errors.Is does not see
+		return fmt.Errorf("%w: %s: %s; run minikv check on the directory, or remove it and get the data from peers", ErrCorrupt, s.dir, firstLine(err))
 	}
 	return fmt.Errorf("%w: %s: %w", ErrFailed, s.dir, err)
+}
+
+// firstLine is what an error of the engine says, without its attachments.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 var (

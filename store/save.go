@@ -131,7 +131,8 @@ type Saved struct {
 type SavedRegistry struct {
 	Name       string
 	About      []byte // what its owner said of it
-	Entries    int    // not tombstones
+	Keys       int    // of data
+	Entries    int    // of any kind, not tombstones
 	Tombstones int
 }
 
@@ -299,7 +300,7 @@ func (s *saveReader) endRegistry() error {
 	for _, n := range s.held.Live {
 		r.Entries += n
 	}
-	r.Tombstones = s.held.Tombstones
+	r.Keys, r.Tombstones = s.held.Live[0], s.held.Tombstones
 	if s.to == nil {
 		return nil
 	}

@@ -60,7 +60,7 @@ func TestWhatWasSavedIsRestored(t *testing.T) {
 	for _, r := range found.Registries {
 		m := w.twin.maps[r.Name]
 		require.Equal(t, store.SavedRegistry{
-			Name: r.Name, About: []byte("about"), Tombstones: m.Tombstones(),
+			Name: r.Name, About: []byte("about"), Tombstones: m.Tombstones(), Keys: m.Len(lwwmap.Data),
 			Entries: m.Len(lwwmap.Data) + m.Len(lwwmap.Lease) + m.Len(lwwmap.Origin),
 		}, r)
 	}

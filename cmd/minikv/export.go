@@ -3,9 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -47,25 +45,14 @@ func (a *app) export(ctx context.Context, cl *admin.Client, registry, prefix str
 	return nil
 }
 
-// exportTo writes beside the file and moves it to its name at the end: a full disk or a lost node leaves no half of it.
-func (a *app) exportTo(ctx context.Context, name string, cl *admin.Client, registry, prefix string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".minikv-export-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+// exportTo is export to a file.
+func (a *app) exportTo(ctx context.Context, name string, cl *admin.Client, registry, prefix string) error {
+	return toFile(name, func(w io.Writer) error {
+		to := *a
+		to.stdout = bufio.NewWriterSize(w, 64<<10)
+		if err := to.export(ctx, cl, registry, prefix); err != nil {
+			return err
 		}
-	}()
-	to := *a
-	to.stdout = bufio.NewWriterSize(f, 64<<10)
-	if err := to.export(ctx, cl, registry, prefix); err != nil {
-		return err
-	}
-	if err := errors.Join(to.stdout.Flush(), f.Sync(), f.Close()); err != nil {
-		return outputError(err)
-	}
-	return os.Rename(f.Name(), name)
+		return outputError(to.stdout.Flush())
+	})
 }

@@ -85,7 +85,8 @@ func (a *app) printStatus(s admin.Status) error {
 	}
 	now := time.Now()
 	a.linef("node       %s %s", s.Node, printable(s.Name))
-	a.linef("version    %s, up %s, data in %s (%s bytes)", s.Version, now.Sub(s.Started).Round(time.Second), s.Storage, count(s.Metrics.Bytes))
+	a.linef("version    %s, up %s", s.Version, now.Sub(s.Started).Round(time.Second))
+	a.linef("data       %s", dataText(s))
 	a.linef("admin      %s", s.Admin)
 	for i, addr := range s.Addrs {
 		a.linef("%-10s %s", map[bool]string{true: "addresses"}[i == 0], addr)
@@ -98,6 +99,23 @@ func (a *app) printStatus(s admin.Status) error {
 	}
 	a.linef("")
 	return a.printPeers(s.Peers, now)
+}
+
+// dataText says where the data is and what it takes up.
+func dataText(s admin.Status) string {
+	text := fmt.Sprintf("in %s: %s bytes of keys and values", printable(s.Storage), count(s.Metrics.Bytes))
+	if s.Metrics.DiskBytes == 0 {
+		return text
+	}
+	text += fmt.Sprintf(", %s on disk", count(s.Metrics.DiskBytes))
+	keys := 0
+	for _, r := range s.Registries {
+		keys += r.Keys
+	}
+	if keys > 0 {
+		text += fmt.Sprintf(", %s a key", count(s.Metrics.DiskBytes/int64(keys)))
+	}
+	return text
 }
 
 func (a *app) printRegistries(regs []admin.Registry) error {

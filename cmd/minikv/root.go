@@ -19,7 +19,7 @@ const rootHelp = `A key-value store that every node holds in full, that each nod
   minikv put cities de/hamburg 1.9M     write to it
   minikv get cities de/hamburg          read from it, here or on any other node
 
-Commands other than serve and demo talk to a running node. They find it by --addr, by MINIKV_ADDR, or where serve is by default.
+Commands other than serve, demo, check and snapshot check and restore talk to a running node. They find it by --addr, by MINIKV_ADDR, or where serve is by default.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 key absent or expired, 4 locked by someone else.`
 
@@ -47,7 +47,7 @@ func newRoot(a *app) *cobra.Command {
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for the node's answer; 0 for ever")
 	root.AddGroup(&cobra.Group{ID: "node", Title: "Nodes:"}, &cobra.Group{ID: "data", Title: "Data:"})
 	for _, c := range []*cobra.Command{
-		newServe(a), newDemo(a), newStatus(a), newPeers(a), newSync(a), newReg(a), newVersion(a),
+		newServe(a), newDemo(a), newStatus(a), newPeers(a), newSync(a), newReg(a), newSnapshot(a), newCheck(a), newCompact(a), newVersion(a),
 		newPut(a), newGet(a), newDel(a), newLs(a), newTTL(a), newExpire(a), newPersist(a),
 		newWatch(a), newLock(a), newUnlock(a), newImport(a), newExport(a),
 	} {

@@ -133,6 +133,9 @@ func (a *app) homeDir(f serveFlags) (h home, err error) {
 	}
 	h.std = f.admin == "" && h.dir == def
 	if err == nil {
+		h.dir, err = filepath.Abs(h.dir) // what is printed is used in other places
+	}
+	if err == nil {
 		err = checkDir(h.dir)
 	}
 	return h, err

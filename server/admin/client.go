@@ -70,6 +70,15 @@ func rootCause(err error) error {
 
 // send makes one request and gives the answer's body, which the caller closes. Answers other than 2xx become errors.
 func (c *Client) send(ctx context.Context, method, path string, q url.Values, body io.Reader) (io.ReadCloser, error) {
+	res, err := c.request(ctx, method, path, q, body)
+	if err != nil {
+		return nil, err
+	}
+	return res.Body, nil
+}
+
+// request is send for one who wants more of the answer than its body.
+func (c *Client) request(ctx context.Context, method, path string, q url.Values, body io.Reader) (*http.Response, error) {
 	host := "localhost"
 	if c.addr.Network == "tcp" {
 		host = c.addr.Path
@@ -84,7 +93,7 @@ func (c *Client) send(ctx context.Context, method, path string, q url.Values, bo
 		return nil, c.transportError(ctx, err)
 	}
 	if res.StatusCode/100 == 2 {
-		return res.Body, nil
+		return res, nil
 	}
 	defer res.Body.Close()
 	return nil, decodeError(res)

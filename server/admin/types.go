@@ -41,7 +41,8 @@ type Peer struct {
 
 // Metrics are what a node holds and has done since its start.
 type Metrics struct {
-	Bytes        int64    `json:"bytes"` // keys and values held
+	Bytes        int64    `json:"bytes"`                // keys and values held
+	DiskBytes    int64    `json:"disk_bytes,omitempty"` // of the directory; what is not compacted yet is in it
 	Leases       int64    `json:"leases"`
 	Puts         uint64   `json:"puts"`
 	Deletes      uint64   `json:"deletes"`
