@@ -433,6 +433,9 @@ func (s *Store) Release(name string) error {
 	t := r.open
 	r.open = nil
 	return s.use(func() error {
+		if err := t.cut(); err != nil {
+			return err
+		}
 		if err := t.flush(nil); err != nil {
 			return err
 		}
