@@ -54,19 +54,7 @@ func TestCampaignFlip(t *testing.T) {
 	if *all {
 		every = 1
 	}
-	fs := vfs.NewMem()
-	w := newWorkload(*seed, fs)
-	w.big, w.how = 40, func(fs vfs.FS) store.Options { return store.Tuned(store.Options{FS: fs}, 300, nil) }
-	require.NoError(t, w.run(60))
-	require.NoError(t, w.store.FlushTables())
-	for range 20 {
-		require.NoError(t, w.step())
-	}
-	for name := range w.disks {
-		require.NoError(t, w.commit(name))
-	}
-	require.NoError(t, w.store.Close())
-	whole := readImage(t, fs, "data")
+	w, whole := flipImage(t)
 
 	rng := rand.New(rand.NewPCG(*seed, 5))
 	ended, bytes := endings{}, 0
@@ -89,6 +77,23 @@ func TestCampaignFlip(t *testing.T) {
 	}
 	t.Logf("seed %d: %d files of %d bytes: %s", *seed, len(whole), bytes, ended)
 	require.NotZero(t, ended["said to be corrupt"])
+}
+
+// flipImage is a store with tables, logs, and a checkpoint.
+func flipImage(t *testing.T) (*workload, image) {
+	fs := vfs.NewMem()
+	w := newWorkload(*seed, fs)
+	w.big, w.how = 40, func(fs vfs.FS) store.Options { return store.Tuned(store.Options{FS: fs}, 300, nil) }
+	require.NoError(t, w.run(60))
+	require.NoError(t, w.store.FlushTables())
+	for range 20 {
+		require.NoError(t, w.step())
+	}
+	for name := range w.disks {
+		require.NoError(t, w.commit(name))
+	}
+	require.NoError(t, w.store.Close())
+	return w, readImage(t, fs, "data")
 }
 
 func (w *workload) flipped(i image) (how string, err error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -63,10 +64,28 @@ func (s *Store) Compact(ctx context.Context) error {
 			if err := s.db.Compact(ctx, []byte{0}, bytes.Repeat([]byte{0xff}, prefixLen), false); err != nil {
 				return err
 			}
+			s.awaitRemoval(ctx)
 			return s.emptyLogs()
 		})
 	})
 }
+
+// awaitRemoval waits until the engine has removed the tables that are not in use.
+func (s *Store) awaitRemoval(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, removalTime)
+	defer cancel()
+	for s.db.Metrics().Table.ObsoleteCount > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(removalTime / 1000):
+		}
+	}
+}
+
+// removalTime is how long removing tables may take; after that it goes on behind
+// Compact.
+const removalTime = 10 * time.Second
 
 // guardOr is guard for what may end with a context: that is no failure.
 func (s *Store) guardOr(ctx context.Context, write func() error) error {
