@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sort"
 	"strconv"
@@ -111,7 +112,7 @@ func (s *Store) open(cacheSize int64) (err error) {
 		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
 	}
 	if s.lock, err = pebble.LockDirectory(s.dir, s.fs); err != nil {
-		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
+		return s.lockError(err)
 	}
 	if err = s.disk.floor.check(); err == nil {
 		err = s.openEngine(cacheSize)
@@ -145,6 +146,15 @@ func (s *Store) closeEngine() error {
 		return nil
 	}
 	return s.engine(s.db.Close)
+}
+
+// lockError tells a lock that somebody has from one that cannot be made.
+func (s *Store) lockError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
+	}
+	return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
 }
 
 // openError says what to do about a directory that cannot be opened.
