@@ -202,6 +202,15 @@ func (w *workload) refused(stopped bool, f *faulty) error {
 		}
 	}
 	_, err := stateOf(w.store)
+	for range 10 { // the engine may just have met a failure on its own behalf
+		if err == nil {
+			break
+		}
+		for _, name := range w.store.Names() {
+			_ = w.store.Release(name)
+		}
+		_, err = stateOf(w.store)
+	}
 	f.off.Store(false)
 	if err != nil {
 		return fmt.Errorf("reading after a failure: %w", err)

@@ -66,7 +66,11 @@ func damage(t *testing.T, rng *rand.Rand, fs vfs.FS) string {
 	case n == 2:
 		what = "add"
 		k := append([]byte(nil), keys[i]...)
-		k[5+rng.IntN(len(k)-4)%max(1, len(k)-5)] ^= byte(1 + rng.IntN(255))
+		if at := 5 + rng.IntN(len(k)-4); at < len(k) {
+			k[at] ^= byte(1 + rng.IntN(255))
+		} else {
+			k = append(k, byte(rng.IntN(256)))
+		}
 		err = s.DB().Set(k, values[i], pebble.Sync)
 	default:
 		what = "exchange"

@@ -126,10 +126,14 @@ func (d *disk) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
 		}
 	}
 	f, err := d.FS.Open(name, o...)
-	if err == nil && isTable(name) {
-		f = &tableReader{f, d}
+	if !isTable(name) {
+		return f, err
 	}
-	return f, err
+	if err != nil {
+		d.slow()
+		return nil, err
+	}
+	return &tableReader{f, d}, nil
 }
 
 // OpenDir implements vfs.FS.
@@ -200,6 +204,14 @@ func (d *disk) rest() {
 	select {
 	case <-t.C:
 	case <-d.ended:
+	}
+}
+
+// slow slows down who reads a failing disk again and again, as the engine does in
+// merging tables.
+func (d *disk) slow() {
+	if d.bad.Load() >= tries {
+		time.Sleep(pace / 10)
 	}
 }
 

@@ -1,10 +1,6 @@
 package store
 
-import (
-	"time"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
-)
+import "github.com/cockroachdb/pebble/v2/vfs"
 
 // file is a file or directory of the disk that the engine writes.
 type file struct {
@@ -104,8 +100,7 @@ func (f *spareFile) Write(p []byte) (int, error) {
 	return f.File.Write(p)
 }
 
-// tableReader slows down who reads a failing disk again and again, as the
-// engine does in merging tables.
+// tableReader reads one of the engine's tables.
 type tableReader struct {
 	vfs.File
 	d *disk
@@ -113,8 +108,8 @@ type tableReader struct {
 
 func (f *tableReader) ReadAt(p []byte, at int64) (int, error) {
 	n, err := f.File.ReadAt(p, at)
-	if err != nil && f.d.bad.Load() >= tries {
-		time.Sleep(pace / 10)
+	if err != nil {
+		f.d.slow()
 	}
 	return n, err
 }

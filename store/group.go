@@ -55,6 +55,7 @@ func (s *Store) Commits() uint64 {
 func (s *Store) Wait(step uint64, gather time.Duration) error {
 	g := &s.group
 	g.mu.Lock()
+	step = min(step, g.ended) // what has not been made yet cannot be waited for
 	for g.synced < step {
 		if err := s.Err(); err != nil {
 			g.mu.Unlock()

@@ -111,8 +111,11 @@ func (s *Store) open(cacheSize int64) (err error) {
 	if err := makeDir(s.fs, s.dir); err != nil {
 		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
 	}
-	if s.lock, err = pebble.LockDirectory(s.dir, s.fs); err != nil {
-		return s.lockError(err)
+	s.lock, err = pebble.LockDirectory(s.dir, s.fs)
+	if path := (*fs.PathError)(nil); errors.As(err, &path) { // not even the lock's file could be made
+		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
+	} else if err != nil {
+		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
 	}
 	if err = s.disk.floor.check(); err == nil {
 		err = s.openEngine(cacheSize)
@@ -146,15 +149,6 @@ func (s *Store) closeEngine() error {
 		return nil
 	}
 	return s.engine(s.db.Close)
-}
-
-// lockError tells a lock that somebody has from one that cannot be made.
-func (s *Store) lockError(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
-	}
-	return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
 }
 
 // openError says what to do about a directory that cannot be opened.
@@ -439,6 +433,9 @@ func (s *Store) Release(name string) error {
 	t := r.open
 	r.open = nil
 	return s.use(func() error {
+		if err := t.cut(); err != nil {
+			return err
+		}
 		if err := t.flush(nil); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"sync"
 
@@ -16,15 +17,17 @@ type table struct {
 	view
 	lock sync.Locker // the owner's: held in all calls but those of forks; nil: each Commit goes to the engine
 
-	batch   *pebble.Batch           // nil: nothing has changed
-	indexed *pebble.Batch           // the same, once something had to be read in order within a step
-	pending map[place]lwwmap.Record // the same by key; the zero record: removed
-	inStep  bool                    // something changed since the last Commit
-	ended   lwwmap.Step             // what the steps that have ended changed beside records
-	steps   int                     // in ended
-	whole   func() *lwwmap.State    // the state, at the end of a step
-	filter  keeper
-	kept    bool // the filter is on disk, and true until the first change
+	batch    *pebble.Batch           // nil: nothing has changed
+	indexed  *pebble.Batch           // the same, once something had to be read in order within a step
+	pending  map[place]lwwmap.Record // the same by key; the zero record: removed
+	inStep   bool                    // something changed since the last Commit
+	ended    lwwmap.Step             // what the steps that have ended changed beside records
+	steps    int                     // in ended
+	endLen   int                     // of the batch, at the end of the last of them
+	endCount uint32                  // of its changes
+	whole    func() *lwwmap.State    // the state, at the end of a step
+	filter   keeper
+	kept     bool // the filter is on disk, and true until the first change
 
 	commits  uint64              // number of the last journal row
 	unfolded int                 // changes to the digest tree since the checkpoint
@@ -218,6 +221,7 @@ func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 		t.ended.Sums = append(t.ended.Sums, step.Sums...)
 		t.ended.Horizons, t.ended.Counts, t.ended.Clock = step.Horizons, step.Counts, step.Clock
 		t.horizons, t.whole, t.inStep = step.Horizons, whole, false
+		t.endLen, t.endCount = t.batch.Len(), t.batch.Count()
 		if t.steps++; t.lock == nil || t.batch.Len() >= gatherBytes {
 			return t.flush(nil)
 		}
@@ -280,6 +284,26 @@ func (t *table) journal(b *pebble.Batch) error {
 	}
 	return t.fold(b, t.whole())
 }
+
+// cut forgets a step that has not ended. Those before stay.
+func (t *table) cut() error {
+	if !t.inStep {
+		return nil
+	}
+	if t.steps == 0 {
+		t.discard()
+		return nil
+	}
+	ended := append([]byte(nil), t.batch.Repr()[:t.endLen]...)
+	binary.LittleEndian.PutUint32(ended[batchCount:], t.endCount)
+	_ = t.batch.Close() // it has not failed
+	t.batch, t.indexed, t.inStep = t.s.db.NewBatch(), nil, false
+	clear(t.pending)
+	return t.batch.SetRepr(ended)
+}
+
+// batchCount is where the engine's batches have the number of their changes.
+const batchCount = 8
 
 // discard forgets what waited for the engine.
 func (t *table) discard() {

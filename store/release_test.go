@@ -1,0 +1,56 @@
+package store_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/lwwmap"
+	"github.com/minikv/minikv/store"
+	"github.com/minikv/minikv/store/storetest"
+)
+
+// A step that never ended leaves nothing, whatever ended before it and had not
+// gone to the engine yet.
+func TestAReleasedMapKeepsWholeStepsOnly(t *testing.T) {
+	fs := vfs.NewMem()
+	s, err := store.Open("data", store.Options{FS: fs})
+	require.NoError(t, err)
+	m, err := s.Map("registry", storetest.DigestKey, nil)
+	require.NoError(t, err)
+	s.Gather("registry", new(sync.Mutex))
+	put := func(key string, seq uint64) {
+		m.Apply(lwwmap.Entry{Kind: lwwmap.Data, Key: key, Dot: dot(1, seq), Stamp: 1})
+	}
+	for seq := range uint64(3) {
+		put("whole", seq+1)
+		require.NoError(t, m.Commit())
+	}
+	want := storetest.Rows(m, m.Context())
+	put("whole", 4)
+	put("half", 5)
+	require.Equal(t, 2, len(storetest.List(storetest.Everything, func(fn func(lwwmap.Record) bool) { m.Ascend(lwwmap.Data, "", "", fn) })))
+	require.NoError(t, s.Release("registry"))
+	require.NoError(t, s.Close())
+
+	r := check(t, fs, false)
+	require.True(t, r.OK(), "%+v", r)
+	s, err = store.Open("data", store.Options{FS: fs})
+	require.NoError(t, err)
+	m, err = s.Map("registry", storetest.DigestKey, nil)
+	require.NoError(t, err)
+	require.Equal(t, want, storetest.Rows(m, m.Context()))
+	require.Equal(t, crdt.Ranges{{Lo: 1, Hi: 3}}, m.Context().Of(1))
+	require.NoError(t, s.Close())
+}
+
+// One who waits for what was never committed does not wait.
+func TestWaitingForNothing(t *testing.T) {
+	s, err := store.Open("data", store.Options{FS: vfs.NewMem()})
+	require.NoError(t, err)
+	require.NoError(t, s.Wait(s.Commits()+5, 0))
+	require.NoError(t, s.Close())
+}
