@@ -64,6 +64,19 @@ func checkDir(dir string) error {
 	return nil
 }
 
+// makeDir makes the directory of a node, and makes sure that files can be made in it.
+func makeDir(dir string) error {
+	err := os.MkdirAll(dir, 0o700)
+	var f *os.File
+	if err == nil {
+		f, err = os.CreateTemp(dir, ".minikv-*")
+	}
+	if err != nil {
+		return fmt.Errorf("data directory: %w; give one that can be written with --dir, or use --memory", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // runtimeDir is where nodes without a directory have their sockets: $XDG_RUNTIME_DIR/minikv, else minikv-UID among the temporary files.
 func (a *app) runtimeDir() string {
 	if d := a.getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(d) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -91,6 +92,9 @@ func (f *serveFlags) check() error {
 			return &usageError{err}
 		}
 	}
+	if slices.Contains(f.public, "") {
+		return usagef("--public needs the name of a registry, 1 to 255 bytes")
+	}
 	for _, s := range f.listen {
 		if _, err := multiaddr.NewMultiaddr(s); err != nil {
 			return usagef("--listen %q is no multiaddr (%w); an example: /ip4/0.0.0.0/tcp/7420", s, err)
@@ -137,6 +141,9 @@ func (a *app) homeDir(f serveFlags) (h home, err error) {
 	}
 	if err == nil {
 		err = checkDir(h.dir)
+	}
+	if err == nil {
+		err = makeDir(h.dir)
 	}
 	return h, err
 }
