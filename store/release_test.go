@@ -55,3 +55,20 @@ func TestWaitingForNothing(t *testing.T) {
 	require.NoError(t, s.Wait(s.Commits()+5, 0))
 	require.NoError(t, s.Close())
 }
+
+// Steps that had gathered go with their registry.
+func TestADroppedRegistryLeavesNoRows(t *testing.T) {
+	fs := vfs.NewMem()
+	s, err := store.Open("data", store.Options{FS: fs})
+	require.NoError(t, err)
+	m, err := s.Map("registry", storetest.DigestKey, nil)
+	require.NoError(t, err)
+	s.Gather("registry", new(sync.Mutex))
+	m.Apply(lwwmap.Entry{Kind: lwwmap.Data, Key: "k", Dot: dot(1, 1), Stamp: 1})
+	require.NoError(t, m.Commit())
+	require.NoError(t, s.Drop("registry"))
+	require.NoError(t, s.Flush())
+	require.NoError(t, s.Close())
+	r := check(t, fs, false)
+	require.True(t, r.OK(), "%+v", r)
+}

@@ -446,7 +446,8 @@ func (s *Store) Release(name string) error {
 	})
 }
 
-// Drop takes a registry out, with all it holds. Its map must not be used any more.
+// Drop takes a registry out, with all it holds. Its map must not be used any more,
+// nor its lock held.
 func (s *Store) Drop(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -454,6 +455,9 @@ func (s *Store) Drop(name string) error {
 		r := s.names[name]
 		if r == nil {
 			return nil
+		}
+		if t := r.open; t != nil {
+			t.drop()
 		}
 		err := s.guard(func() error {
 			b := s.db.NewBatch()

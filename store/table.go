@@ -285,6 +285,20 @@ func (t *table) journal(b *pebble.Batch) error {
 	return t.fold(b, t.whole())
 }
 
+// drop forgets the steps that the engine does not know yet, so that nobody hands
+// them to it when the registry has gone.
+func (t *table) drop() {
+	if t.lock != nil {
+		t.lock.Lock()
+		defer t.lock.Unlock()
+	}
+	steps := t.steps
+	t.discard()
+	if steps > 0 {
+		t.s.group.made(t, steps)
+	}
+}
+
 // cut forgets a step that has not ended. Those before stay.
 func (t *table) cut() error {
 	if !t.inStep {
