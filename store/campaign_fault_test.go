@@ -83,7 +83,7 @@ func (e endings) String() string {
 // was not made durable is refused, reads go on, and what was acknowledged is
 // there when the disk is well again.
 func TestCampaignFault(t *testing.T) {
-	every := int64(29)
+	every := int64(43)
 	if *all {
 		every = 1
 	}

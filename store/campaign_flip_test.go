@@ -50,7 +50,7 @@ func (i image) write(fs vfs.FS, dir string) error {
 // Whatever byte of a store's files is changed: the store opens and shows what
 // it showed at some moment, or says that it is damaged.
 func TestCampaignFlip(t *testing.T) {
-	every := 41
+	every := 101
 	if *all {
 		every = 1
 	}

@@ -168,7 +168,7 @@ func TestDamagedRowsAreFoundAndRepaired(t *testing.T) {
 // Whatever byte is changed: a check says what cannot be read, and a repair, where
 // it is possible, leaves a store that peers can heal.
 func TestChangedBytesAreFoundAndRepaired(t *testing.T) {
-	every := 149
+	every := 293
 	if *all {
 		every = 13
 	}
