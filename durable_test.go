@@ -77,6 +77,7 @@ func TestANodeComesBackAsItWas(t *testing.T) {
 			again, err := r.Put(ctx, "pear", []byte("yellow"))
 			require.NoError(t, err)
 			require.Positive(t, again.Compare(rev))
+			require.WithinDuration(t, time.Now(), again.Time(), time.Second, "after a clean end the clock does not begin ahead")
 		})
 	}
 }

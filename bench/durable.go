@@ -46,7 +46,7 @@ func durable(b *bench) error {
 		batches.addPair(ours.batches, floor.batches)
 		absolute.add(ours.batches)
 		get.addPair(ours.get, floor.get)
-		disk.add(float64(ours.bytes) / float64(b.Keys))
+		disk.add(float64(ours.bytes) / float64(b.Keys+syncedAlone+syncedShared))
 		open.add(ours.open.Seconds())
 		return nil
 	})
@@ -103,7 +103,7 @@ func (b *bench) durableOurs(keys []string) (r durableRates, err error) {
 		return r, err
 	}
 	r.open = time.Since(began)
-	if err = error(nil); err != nil {
+	if err = n.Compact(b.ctx); err != nil {
 		return r, err
 	}
 	defer b.profile("durable-gets")(&err)
@@ -149,7 +149,7 @@ func (b *bench) durableFloor(keys []string) (r durableRates, err error) {
 	defer os.RemoveAll(dir)
 	cache := pebble.NewCache(durableCache)
 	defer cache.Unref()
-	o := &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Cache: cache, MemTableSize: 16 << 20, MemTableStopWritesThreshold: 4, Logger: quiet{}}
+	o := &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, Cache: cache, MemTableSize: 16 << 20, MemTableStopWritesThreshold: 4, Logger: quiet{}}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}

@@ -12,7 +12,9 @@ type node struct {
 }
 
 // openNodes starts n nodes that do not know each other.
-func (b *bench) openNodes(n int, name string) ([]*node, func(), error) { return b.openNodesIn(n, name, false) }
+func (b *bench) openNodes(n int, name string) ([]*node, func(), error) {
+	return b.openNodesIn(n, name, false)
+}
 
 // openNodesIn gives each a directory of its own where durable is set.
 func (b *bench) openNodesIn(n int, name string, durable bool) ([]*node, func(), error) {
@@ -33,7 +35,9 @@ func (b *bench) openNodesIn(n int, name string, durable bool) ([]*node, func(), 
 
 // openMesh starts n nodes, connects each to each and waits until all have exchanged with all, and gossip carries a write
 // of each to every other one.
-func (b *bench) openMesh(n int, name string) ([]*node, func(), error) { return b.openMeshIn(n, name, false) }
+func (b *bench) openMesh(n int, name string) ([]*node, func(), error) {
+	return b.openMeshIn(n, name, false)
+}
 
 // openMeshIn is openMesh with directories where durable is set.
 func (b *bench) openMeshIn(n int, name string, durable bool) ([]*node, func(), error) {

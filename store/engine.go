@@ -18,13 +18,17 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
+// engineFormat is the form in which the engine writes; part of Format. The engine's newest would change under a
+// directory with the next version of the engine, and take the way back.
+const engineFormat = pebble.FormatValueSeparation
+
 // memTable is how much Pebble gathers in memory before it writes a table.
 const memTable = 16 << 20
 
 func (s *Store) engineOptions(cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
 		ReadOnly: s.reads, FS: s.disk, Lock: s.lock, Cache: cache, Logger: &engineLog{s: s},
-		FormatMajorVersion:          pebble.FormatNewest,
+		FormatMajorVersion:          engineFormat,
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,
 		MaxOpenFiles:                512,

@@ -174,7 +174,7 @@ func (s *Store) isOfLaterEngine() bool {
 	for _, name := range names {
 		rest, ok := strings.CutPrefix(name, "marker.format-version.") // then iteration.version
 		if _, version, _ := strings.Cut(rest, "."); ok {
-			if v, err := strconv.Atoi(version); err == nil && v > int(pebble.FormatNewest) {
+			if v, err := strconv.Atoi(version); err == nil && v > int(engineFormat) {
 				return true
 			}
 		}
