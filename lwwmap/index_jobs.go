@@ -1,11 +1,12 @@
 package lwwmap
 
 // A write changes the hash table at once, and then the indexes. In a batch
-// nobody reads these before its end, so they may follow behind, on another
-// core: each half costs about the same.
+// nobody reads these before its end, nor the hashes of its records; so both may
+// follow behind, on another core: each half costs about the same.
 
 // indexJob brings the indexes in step with one write.
 type indexJob struct {
+	slot     uint64
 	was, now Record
 	cell     *cell
 	fresh    bool // the cell is not yet in the order of keys
@@ -44,13 +45,15 @@ func (q *indexJobs) do(t *memory, j indexJob) {
 	}
 }
 
-func (t *memory) batch(spawn func(func()), fn func()) {
+// batch calls fn, and do before each job that is done behind it.
+func (t *memory) batch(spawn func(func()), do func(*indexJob), fn func()) {
 	q, done := &t.jobs, make(chan struct{})
 	q.chunk, q.full = make([]indexJob, 0, jobChunk), make(chan []indexJob, jobChunks)
 	spawn(func() {
 		defer close(done)
 		for chunk := range q.full {
 			for i := range chunk {
+				do(&chunk[i])
 				t.index1(&chunk[i])
 			}
 		}
@@ -64,13 +67,20 @@ func (t *memory) batch(spawn func(func()), fn func()) {
 	fn()
 }
 
-// Batch calls fn, which may write and look keys up, nothing else. A map in
-// memory puts the indexes in order meanwhile, in a function that it hands to
-// spawn, which must let it run beside fn; both are done when Batch returns.
+// Batch calls fn, which may write and look keys up, nothing else: not even look
+// at the hash of a record. A map in memory puts the indexes in order meanwhile,
+// in a function that it hands to spawn, which must let it run beside fn; both
+// are done when Batch returns.
 func (m *Map) Batch(spawn func(func()), fn func()) {
-	if t, ok := m.rows.(*memory); ok {
-		t.batch(spawn, fn)
+	t, ok := m.rows.(*memory)
+	if !ok {
+		fn()
 		return
 	}
-	fn()
+	m.batching = true
+	defer func() { m.batching = false }()
+	t.batch(spawn, func(j *indexJob) {
+		j.now.seal(m.digestKey)
+		m.resum(j.slot, j.was, j.now)
+	}, fn)
 }

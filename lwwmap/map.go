@@ -2,6 +2,7 @@ package lwwmap
 
 import (
 	"crypto/sha256"
+	"unsafe"
 
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/hlc"
@@ -15,6 +16,7 @@ type Map struct {
 	digestKey Digest
 	state     State
 	next      hlc.Timestamp // nothing expires before; zero: nothing does
+	batching  bool          // records get their hashes, and the digest tree, behind: see Batch
 	step      *Step         // what the next Commit makes permanent; nil in memory
 }
 
@@ -102,7 +104,10 @@ func (m *Map) Write(e Entry) (now, was Record, ok bool) {
 // WriteAt is Write for a key that Find has looked up; nothing must have been
 // written since.
 func (m *Map) WriteAt(p *Place, e *Entry) (now, was Record, ok bool) {
-	now = Pack(e, m.digestKey)
+	now = Record{unsafe.SliceData(pack(e))}
+	if !m.batching {
+		now.seal(m.digestKey)
+	}
 	if was = p.Held; !was.IsZero() && now.Compare(was) <= 0 {
 		return Record{}, was, false
 	}
@@ -133,45 +138,42 @@ func (m *Map) Saw(a crdt.Actor, seqs crdt.Ranges) {
 
 // set makes r the record at p, and counts it.
 func (m *Map) set(p *Place, r Record) {
-	m.count(p, p.Held, -1)
+	m.count(p.Held, -1)
 	m.rows.Set(p, r)
-	m.count(p, r, 1)
+	m.count(r, 1)
+	if !m.batching {
+		m.resum(p.slot, p.Held, r)
+	}
 	if at := r.Expires(); at != 0 && (m.next == 0 || at < m.next) {
 		m.next = at
 	}
 }
 
-// remove takes out what is at p. Nothing is there if the table failed to read it.
+// remove takes out what is at p.
 func (m *Map) remove(p *Place) {
-	if p.Held.IsZero() {
-		return
-	}
-	m.count(p, p.Held, -1)
+	m.count(p.Held, -1)
 	m.rows.Remove(p)
+	m.resum(p.slot, p.Held, Record{})
 }
 
 // count enters a record in the totals, or takes it out where n is -1.
-func (m *Map) count(p *Place, r Record, n int) {
-	if r.IsZero() {
+func (m *Map) count(r Record, n int) {
+	if !r.IsZero() {
+		m.state.Counts.add(r, n)
+	}
+}
+
+// resum puts now in the place of was in the digest tree.
+func (m *Map) resum(slot uint64, was, now Record) {
+	delta := now.live().Sub(was.live())
+	if delta.IsZero() {
 		return
 	}
-	m.state.Counts.add(r, n)
-	if r.Deleted() {
-		return
+	bucket := bucketOf(slot)
+	m.state.Sums.Add(bucket, delta)
+	if m.step != nil {
+		m.step.Sums = append(m.step.Sums, BucketDelta{bucket, delta})
 	}
-	bucket, hash := bucketOf(p.slot), r.Hash()
-	if n < 0 {
-		m.state.Sums.Sub(bucket, hash)
-	} else {
-		m.state.Sums.Add(bucket, hash)
-	}
-	if m.step == nil {
-		return
-	}
-	if n < 0 {
-		hash = Digest{}.Sub(hash)
-	}
-	m.step.Sums = append(m.step.Sums, BucketDelta{bucket, hash})
 }
 
 // Observe notes how far the replica's clock has come, for the next Commit.

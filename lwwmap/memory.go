@@ -143,7 +143,7 @@ func (t *memory) Set(p *Place, r Record) {
 		c, fresh = &cell{gen: t.gen}, true
 	}
 	t.seat(p, seat{r, c})
-	t.jobs.do(t, indexJob{was: p.Held, now: r, cell: c, fresh: fresh})
+	t.jobs.do(t, indexJob{slot: p.slot, was: p.Held, now: r, cell: c, fresh: fresh})
 }
 
 // seat puts a cell where its key is found.

@@ -112,6 +112,17 @@ func seal(b []byte, digestKey Digest) {
 	copy(b, sum[:len(digestKey)])
 }
 
+func (r Record) seal(digestKey Digest) { seal(r.bytes(), digestKey) }
+
+// live returns what a record adds to the digest tree: nothing if it is a
+// tombstone, or none.
+func (r Record) live() Digest {
+	if r.IsZero() || r.Deleted() {
+		return Digest{}
+	}
+	return r.Hash()
+}
+
 // IsZero says whether r is no record.
 func (r Record) IsZero() bool { return r.p == nil }
 
@@ -273,7 +284,16 @@ func (r Record) Dead(at hlc.Timestamp) bool {
 
 // Compare orders two records of one key: by [Order], then by dot and hash, so
 // that even a writer that reuses a stamp or a dot cannot make replicas differ.
-func (r Record) Compare(s Record) int { return r.Item().Compare(s.Item()) }
+func (r Record) Compare(s Record) int {
+	if c := r.Order().Compare(s.Order()); c != 0 {
+		return c
+	}
+	if c := r.Dot().Compare(s.Dot()); c != 0 {
+		return c
+	}
+	x, y := r.Hash(), s.Hash() // last, for within a batch a record may not have one yet
+	return bytes.Compare(x[:], y[:])
+}
 
 // Same says whether r and s are the same write with the same content, or both
 // no record.
