@@ -18,7 +18,7 @@ type recent struct {
 
 // Bounds of recent, for each registry.
 const (
-	recentBytes = 32 << 20
+	recentBytes = 64 << 20
 	recentIdle  = 64 << 10
 )
 
