@@ -41,3 +41,6 @@ func StateRow(m *lwwmap.Map) []byte {
 
 // DB is the engine, to do damage.
 func (s *Store) DB() *pebble.DB { return s.db }
+
+// WaitForFilters returns when no filter is being built.
+func (s *Store) WaitForFilters() { s.building.Wait() }

@@ -189,10 +189,7 @@ func (t *table) Fork() lwwmap.View {
 		if err := t.flush(nil); err != nil {
 			return err
 		}
-		v.snap = t.s.db.NewSnapshot()
-		t.s.viewMu.Lock()
-		t.s.views[v] = true
-		t.s.viewMu.Unlock()
+		v.take()
 		return nil
 	})
 	if err != nil {
@@ -368,19 +365,22 @@ func (t *table) loadFilter(fresh bool) error {
 		return nil
 	}
 	t.filter.next = newFilter()
-	t.s.building.Go(t.buildFilter)
+	v := &view{s: t.s, number: t.number}
+	v.take()
+	t.s.building.Go(func() { t.buildFilter(v) })
 	return nil
 }
 
-// buildFilter reads all keys, a page at a time. Until it is done each new key is
-// looked for on disk.
-func (t *table) buildFilter() {
+// buildFilter reads all keys as they were at opening, a page at a time: what goes
+// meanwhile may be in a fork. Until it is done each new key is looked for on disk.
+func (t *table) buildFilter(v *view) {
+	defer v.Close()
 	from := appendPrefix(nil, t.number, classEntry)
 	for to := after(from); from != nil; {
 		var page []place
 		var next []byte
 		err := t.s.use(func() error {
-			it, err := t.s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+			it, err := v.snap.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 			if err != nil {
 				return err
 			}

@@ -206,6 +206,14 @@ func (v *view) byTime(c class, at func(lwwmap.Record) hlc.Timestamp, fn func(lww
 	}, fn)
 }
 
+// take makes the view that of a snapshot, until Close. The store is in use.
+func (v *view) take() {
+	v.snap = v.s.db.NewSnapshot()
+	v.s.viewMu.Lock()
+	v.s.views[v] = true
+	v.s.viewMu.Unlock()
+}
+
 // Close implements [lwwmap.View].
 func (v *view) Close() {
 	v.s.life.RLock()
