@@ -159,7 +159,7 @@ func (m *Map) remove(p *Place) {
 // count enters a record in the totals, or takes it out where n is -1.
 func (m *Map) count(r Record, n int) {
 	if !r.IsZero() {
-		m.state.Counts.add(r, n)
+		m.state.Counts.Add(r, n)
 	}
 }
 

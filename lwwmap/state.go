@@ -21,7 +21,8 @@ type Counts struct {
 	Bytes      int64 // packed
 }
 
-func (c *Counts) add(r Record, n int) {
+// Add counts a record n times; -1 takes it out.
+func (c *Counts) Add(r Record, n int) {
 	c.Bytes += int64(n * r.Size())
 	if r.Deleted() {
 		c.Tombstones += n

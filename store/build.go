@@ -41,7 +41,7 @@ func (s *Store) build(name string, about []byte, from *lwwmap.State) (*builder, 
 func (b *builder) add(r lwwmap.Record) error {
 	place := lwwmap.NewPlace(r.Kind(), r.Key(), lwwmap.Record{})
 	b.t.Set(&place, r)
-	count(&b.state.Counts, r)
+	b.state.Counts.Add(r, 1)
 	if !r.Deleted() {
 		delta := lwwmap.BucketDelta{Bucket: lwwmap.BucketOf(r.Kind(), r.Key()), Delta: r.Hash()}
 		b.state.Sums.Add(delta.Bucket, delta.Delta)
@@ -58,14 +58,4 @@ func (b *builder) commit() error {
 	err := b.t.Commit(&b.step, func() *lwwmap.State { return &b.state })
 	b.step.Seen, b.step.Sums, b.bytes = nil, b.step.Sums[:0], 0
 	return err
-}
-
-// count adds a record to totals.
-func count(c *lwwmap.Counts, r lwwmap.Record) {
-	c.Bytes += int64(r.Size())
-	if r.Deleted() {
-		c.Tombstones++
-		return
-	}
-	c.Live[r.Kind()-lwwmap.Data]++
 }

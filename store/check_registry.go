@@ -90,7 +90,7 @@ func (c *checker) entry(one *checked, k, v []byte) {
 	} else {
 		one.sums.Add(lwwmap.BucketOf(r.Kind(), r.Key()), r.Hash())
 	}
-	count(&one.counts, r)
+	one.counts.Add(r, 1)
 	c.raise(r.Stamp())
 }
 

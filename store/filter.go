@@ -75,12 +75,13 @@ func (l *filterLayer) add(h uint64) {
 }
 
 // mayHave says no only for keys that were never added.
-func (f *filter) mayHave(kind lwwmap.Kind, key string) bool {
+func (f *filter) mayHave(kind lwwmap.Kind, key string) bool { return f.has(filterSum(kind, key)) }
+
+func (f *filter) has(h uint64) bool {
 	layers := f.layers.Load()
 	if layers == nil {
 		return false
 	}
-	h := filterSum(kind, key)
 	for _, l := range *layers {
 		if l.has(h) {
 			return true
@@ -91,7 +92,8 @@ func (f *filter) mayHave(kind lwwmap.Kind, key string) bool {
 
 // add adds a key. Only one may add at a time.
 func (f *filter) add(kind lwwmap.Kind, key string) {
-	if f.mayHave(kind, key) {
+	h := filterSum(kind, key)
+	if f.has(h) {
 		return
 	}
 	var layers []*filterLayer
@@ -109,7 +111,7 @@ func (f *filter) add(kind lwwmap.Kind, key string) {
 		f.layers.Store(&grown)
 		layers = grown
 	}
-	layers[len(layers)-1].add(filterSum(kind, key))
+	layers[len(layers)-1].add(h)
 	f.added.Add(1)
 }
 

@@ -277,7 +277,7 @@ func (s *saveReader) recordIn(r lwwmap.Record) error {
 		return s.damaged("%s %q was written by %s, which its registry has not seen", r.Kind(), r.Key(), r.Dot())
 	}
 	s.kind, s.key = r.Kind(), r.Key()
-	count(&s.held, r)
+	s.held.Add(r, 1)
 	if !r.Deleted() {
 		s.sums = s.sums.Add(r.Hash())
 	}

@@ -154,26 +154,24 @@ func (t *table) check(err error) {
 func (t *table) index(b *pebble.Batch, r lwwmap.Record) {
 	t.key = appendPlaceOfDot(t.key[:0], t.number, r)
 	t.check(b.Set(t.key, nil, nil))
-	if at := r.Expires(); at != 0 {
-		t.key = appendTimeKey(t.key[:0], t.number, classExpiry, at, r.Kind(), r.Key())
-		t.check(b.Set(t.key, nil, nil))
-	}
-	if r.Deleted() {
-		t.key = appendTimeKey(t.key[:0], t.number, classTombstone, r.Stamp(), r.Kind(), r.Key())
-		t.check(b.Set(t.key, nil, nil))
-	}
+	t.timeRows(r, func(key []byte) error { return b.Set(key, nil, nil) })
 }
 
 // unindex takes the rows out that led to a record.
 func (t *table) unindex(b *pebble.Batch, r lwwmap.Record) {
 	t.unindexDot(b, r)
+	t.timeRows(r, func(key []byte) error { return b.Delete(key, nil) })
+}
+
+// timeRows calls fn with the key of each row that leads to a record by time.
+func (t *table) timeRows(r lwwmap.Record, fn func(key []byte) error) {
 	if at := r.Expires(); at != 0 {
 		t.key = appendTimeKey(t.key[:0], t.number, classExpiry, at, r.Kind(), r.Key())
-		t.check(b.Delete(t.key, nil))
+		t.check(fn(t.key))
 	}
 	if r.Deleted() {
 		t.key = appendTimeKey(t.key[:0], t.number, classTombstone, r.Stamp(), r.Kind(), r.Key())
-		t.check(b.Delete(t.key, nil))
+		t.check(fn(t.key))
 	}
 }
 
