@@ -32,7 +32,7 @@ func campaignCrash(t *testing.T, gather bool) {
 	if *all {
 		every = 1
 	}
-	disk := vfs.NewCrashableMem()
+	disk := crashable{vfs.NewCrashableMem()}
 	var w *workload
 	var mu, counts sync.Mutex
 	var ops, reopened, lost int

@@ -165,7 +165,7 @@ func TestACrashLeavesNoHalfRestoredStore(t *testing.T) {
 	w.twin.note = ""
 	b := save(t, w.store)
 	require.NoError(t, w.store.Close())
-	disk, rng := vfs.NewCrashableMem(), rand.New(rand.NewPCG(*seed, 6))
+	disk, rng := crashable{vfs.NewCrashableMem()}, rand.New(rand.NewPCG(*seed, 6))
 	ops, whole, none := 0, 0, 0
 	look := func() {
 		fs := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
