@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"strconv"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -26,6 +27,7 @@ type table struct {
 	endLen   int                     // of the batch, at the end of the last of them
 	endCount uint32                  // of its changes
 	whole    func() *lwwmap.State    // the state, at the end of a step
+	backlog  backlog
 	filter   keeper
 	kept     bool // the filter is on disk, and true until the first change
 
@@ -105,7 +107,7 @@ func (t *table) Set(p *lwwmap.Place, r lwwmap.Record) {
 		}
 		t.key = appendEntryKey(t.key[:0], t.number, r.Kind(), r.Key())
 		t.check(b.Set(t.key, r.Packed(), nil))
-		t.recent.add(r)
+		t.backlog.add(r)
 		t.index(b, r)
 	})
 }
@@ -159,6 +161,7 @@ func (t *table) index(b *pebble.Batch, r lwwmap.Record) {
 
 // unindex takes the rows out that led to a record.
 func (t *table) unindex(b *pebble.Batch, r lwwmap.Record) {
+	t.backlog.remove(r)
 	t.unindexDot(b, r)
 	t.timeRows(r, func(key []byte) error { return b.Delete(key, nil) })
 }
@@ -289,6 +292,7 @@ func (t *table) drop() {
 	}
 	steps := t.steps
 	t.discard()
+	t.backlog.reset()
 	if steps > 0 {
 		t.s.group.made(t, steps)
 	}
@@ -333,7 +337,9 @@ func (t *table) discard() {
 func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
 	t := &table{view: view{s: s, number: n}}
 	t.view.reader = t.reading
-	t.view.mayHave, t.view.recent = t.filter.mayHave, new(recent)
+	t.view.mayHave = t.filter.mayHave
+	t.backlog.limit = s.unsent
+	t.backlog.spill = spill{fs: s.fs, path: s.fs.PathJoin(s.dir, spillName+strconv.Itoa(int(n))), max: spillBytes}
 	state, err := t.loadState(s.db)
 	if err == nil {
 		err = t.loadFilter(t.commits == 0)
