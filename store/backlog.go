@@ -205,13 +205,13 @@ func (t *table) Dots(span crdt.Span, fn func(lwwmap.Record) bool) {
 	for _, r := range span.Ranges {
 		if r.Lo < b.from {
 			below := crdt.Range{Lo: r.Lo, Hi: min(r.Hi, b.from-1)}
-			if !t.dots(span.Actor, below, fn) {
+			if !t.dotRange(span.Actor, below, fn) {
 				return
 			}
 			r.Lo = below.Hi + 1
 		}
 		next, more := b.walk(r, fn)
-		if !more || next <= r.Hi && !t.dots(span.Actor, crdt.Range{Lo: next, Hi: r.Hi}, fn) {
+		if !more || next <= r.Hi && !t.dotRange(span.Actor, crdt.Range{Lo: next, Hi: r.Hi}, fn) {
 			return
 		}
 	}
@@ -220,7 +220,7 @@ func (t *table) Dots(span crdt.Span, fn func(lwwmap.Record) bool) {
 // beginBacklog begins to keep what an actor writes from seq on, unless something is
 // there already.
 func (t *table) beginBacklog(a crdt.Actor, seq uint64) {
-	free := t.dots(a, crdt.Range{Lo: seq, Hi: math.MaxUint64}, func(lwwmap.Record) bool { return false })
+	free := t.dotRange(a, crdt.Range{Lo: seq, Hi: math.MaxUint64}, func(lwwmap.Record) bool { return false })
 	if free && t.Err() == nil && seq > 0 {
 		t.backlog.begin(seq)
 		t.backlog.actor = a

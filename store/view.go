@@ -151,14 +151,14 @@ func (v *view) Ascend(kind lwwmap.Kind, from, to string, fn func(lwwmap.Record) 
 // Dots implements [lwwmap.View].
 func (v *view) Dots(span crdt.Span, fn func(lwwmap.Record) bool) {
 	for _, r := range span.Ranges {
-		if !v.dots(span.Actor, r, fn) {
+		if !v.dotRange(span.Actor, r, fn) {
 			return
 		}
 	}
 }
 
-// dots is Dots for one range.
-func (v *view) dots(a crdt.Actor, r crdt.Range, fn func(lwwmap.Record) bool) bool {
+// dotRange is Dots for one range.
+func (v *view) dotRange(a crdt.Actor, r crdt.Range, fn func(lwwmap.Record) bool) bool {
 	from := appendDotKey(nil, v.number, crdt.Dot{Actor: a, Seq: r.Lo})
 	to := after(appendDotKey(nil, v.number, crdt.Dot{Actor: a, Seq: r.Hi}))
 	return v.pages(from, to, v.pointed, fn)
