@@ -3,7 +3,6 @@ package minikv
 import (
 	"time"
 
-	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/replica"
 )
 
@@ -12,6 +11,8 @@ type peerRecord struct {
 	synced  time.Time     // last verified exchange
 	seen    time.Time     // when skew was
 	skew    time.Duration // of its clock against this one's
+	state   Digest        // as told with it
+	keys    uint64
 	refused uint64
 }
 
@@ -38,11 +39,12 @@ func (r *Registry) countRefused(id PeerID) {
 	r.peer(id).refused++
 }
 
-// noteSkew notes how far a peer's wall clock is ahead of this node's.
-func (r *Registry) noteSkew(id PeerID, wall hlc.Timestamp, at replica.Instant) {
+// noteHello notes how far a peer's wall clock is ahead of this node's, and what it holds.
+func (r *Registry) noteHello(id PeerID, hello *replica.Hello, at replica.Instant) {
 	r.mu.Lock()
 	p := r.peer(id)
-	p.seen, p.skew = at.Wall, wall.Time().Sub(at.Wall).Round(time.Millisecond)
+	p.seen, p.skew = at.Wall, hello.Wall.Time().Sub(at.Wall).Round(time.Millisecond)
+	p.state, p.keys = Digest(hello.State), hello.Keys
 	behind, known := r.peersBehind(), len(r.peers)
 	warn := 2*behind > known && (r.warned == 0 || at.Mono-r.warned > warnEvery)
 	if warn {
@@ -74,6 +76,8 @@ func (r *Registry) noteExchange(id PeerID, s SyncStats, verified bool) {
 	defer r.mu.Unlock()
 	r.counts.syncBytesIn += s.BytesIn
 	r.counts.syncBytesOut += s.BytesOut
+	r.counts.syncRounds += uint64(s.Rounds)
+	r.syncTime.note(s.Took)
 	p := r.peer(id)
 	p.refused += uint64(s.Refused)
 	if verified {
