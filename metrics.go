@@ -18,14 +18,17 @@ type Metrics struct {
 	Merged        uint64 // entries of others that were stored
 	Expired       uint64 // entries whose expiry came
 	Collected     uint64 // tombstones and old leases forgotten
-	Refused       uint64 // entries and messages refused: the four kinds that follow
-	RefusedSkew   uint64 // entries with a stamp too far ahead
-	RefusedBounds uint64 // entries whose key or value is over the limits
-	RefusedForged uint64 // entries under the name of another writer
-	RefusedDamage uint64 // messages that are none
-	Dropped       uint64 // entries removed because a peer knew that they were deleted
-	Quarantined   int64  // of these, how many Registry.Quarantined tells of now
-	LateWrites    uint64 // entries kept although they may be older than a collected delete
+	Refused       uint64 // entries and messages refused: the five kinds that follow
+
+	RefusedSkew      uint64 // entries with a stamp too far ahead
+	RefusedBounds    uint64 // entries whose key or value is over the limits
+	RefusedForged    uint64 // entries under another peer's name
+	RefusedMalformed uint64 // entries that no node writes
+	RefusedMessages  uint64 // messages and frames that cannot be read
+
+	Dropped     uint64 // entries removed because a peer knew that they were deleted
+	Quarantined int64  // of these, how many Registry.Quarantined tells of now
+	LateWrites  uint64 // entries kept although they may be older than a collected delete
 
 	GossipOut, GossipIn, GossipLost uint64    // messages sent, received, and lost at this node because a queue was full
 	Syncs, SyncsFailed              uint64    // exchanges completed and verified, and those that were not
@@ -91,7 +94,8 @@ func (r *Registry) Metrics() Metrics {
 		Puts: c.puts, Deletes: c.deletes,
 		Merged: s.Merged, Expired: s.Expired, Collected: s.Collected, Dropped: s.Dropped, Quarantined: int64(r.quarantine.held.len()), LateWrites: s.Late,
 		Refused:     c.refused + s.Refused.Skew + s.Refused.Bounds + s.Refused.Forged + s.Refused.Malformed,
-		RefusedSkew: s.Refused.Skew, RefusedBounds: s.Refused.Bounds, RefusedForged: s.Refused.Forged, RefusedDamage: c.refused + s.Refused.Malformed,
+		RefusedSkew: s.Refused.Skew, RefusedBounds: s.Refused.Bounds, RefusedForged: s.Refused.Forged,
+		RefusedMalformed: s.Refused.Malformed, RefusedMessages: c.refused,
 		GossipOut: s.Sent, GossipIn: c.gossipIn,
 		Syncs: s.Sessions.Equal + s.Sessions.Merged, SyncsFailed: s.Sessions.Unverified + s.Sessions.Failed,
 		SyncBytesOut: c.syncBytesOut, SyncBytesIn: c.syncBytesIn, SyncRounds: c.syncRounds, LastSync: c.lastSync,
@@ -126,7 +130,8 @@ func (m *Metrics) add(o Metrics) {
 	m.RefusedSkew += o.RefusedSkew
 	m.RefusedBounds += o.RefusedBounds
 	m.RefusedForged += o.RefusedForged
-	m.RefusedDamage += o.RefusedDamage
+	m.RefusedMalformed += o.RefusedMalformed
+	m.RefusedMessages += o.RefusedMessages
 	m.Dropped += o.Dropped
 	m.Quarantined += o.Quarantined
 	m.LateWrites += o.LateWrites

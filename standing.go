@@ -15,7 +15,6 @@ type Standing struct {
 	State     Digest        // what it told then, to compare with Registry.State
 	Keys      uint64        // how many entries it held then
 	ClockSkew time.Duration // how far its clock was ahead of this node's then; negative: behind
-	Refused   uint64        // entries and messages of it that were refused
 }
 
 // Standings returns what is known of each peer that has shared the registry since it was opened, by ascending
@@ -32,7 +31,7 @@ func (r *Registry) Standings() []Standing {
 		for id, p := range r.peers {
 			out = append(out, Standing{
 				Peer: id, Joined: slices.Contains(joined, string(id)), Synced: p.synced, Heard: p.seen, State: p.state, Keys: p.keys,
-				ClockSkew: p.skew, Refused: p.refused,
+				ClockSkew: p.skew,
 			})
 		}
 	}

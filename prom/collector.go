@@ -31,7 +31,7 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for _, f := range peerFamilies {
 		out <- f.desc
 	}
-	for _, d := range []*prometheus.Desc{descInfo, descRefused, descSyncs, descSyncBytes, descWriteTime, descSyncTime, descGossipLag, descPeerInfo} {
+	for _, d := range []*prometheus.Desc{descInfo, descRefused, descSyncs, descSyncBytes, descWriteTime, descSyncTime, descGossipLag, descPeerInfo, descPeerBytes} {
 		out <- d
 	}
 }
@@ -69,7 +69,8 @@ func collectRegistry(out chan<- prometheus.Metric, name string, m minikv.Metrics
 		{descRefused, "skew", float64(m.RefusedSkew)},
 		{descRefused, "bounds", float64(m.RefusedBounds)},
 		{descRefused, "forged", float64(m.RefusedForged)},
-		{descRefused, "damage", float64(m.RefusedDamage)},
+		{descRefused, "malformed", float64(m.RefusedMalformed)},
+		{descRefused, "message", float64(m.RefusedMessages)},
 		{descSyncs, "verified", float64(m.Syncs)},
 		{descSyncs, "failed", float64(m.SyncsFailed)},
 		{descSyncBytes, "in", float64(m.SyncBytesIn)},
@@ -89,11 +90,9 @@ func (c *Collector) collectPeers(out chan<- prometheus.Metric) {
 			continue
 		}
 		shown++
-		path := "direct"
-		if p.Relayed {
-			path = "relayed"
-		}
-		out <- prometheus.MustNewConstMetric(descPeerInfo, prometheus.GaugeValue, 1, string(p.ID), p.Transport, path)
+		out <- prometheus.MustNewConstMetric(descPeerInfo, prometheus.GaugeValue, 1, string(p.ID), p.Transport, string(p.Path))
+		out <- prometheus.MustNewConstMetric(descPeerBytes, prometheus.CounterValue, float64(p.BytesIn), string(p.ID), "in")
+		out <- prometheus.MustNewConstMetric(descPeerBytes, prometheus.CounterValue, float64(p.BytesOut), string(p.ID), "out")
 		for _, f := range peerFamilies {
 			out <- f.metric(p, string(p.ID))
 		}

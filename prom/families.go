@@ -52,13 +52,15 @@ var peerFamilies = []family[minikv.PeerInfo]{
 	gauge("peer_rtt_seconds", "Round trip to the peer, averaged; 0: not measured yet.", func(p minikv.PeerInfo) float64 { return p.RTT.Seconds() }, "peer"),
 	gauge("peer_clock_skew_seconds", "How far the peer's clock is ahead of this node's, as last heard; negative: behind.", func(p minikv.PeerInfo) float64 { return p.ClockSkew.Seconds() }, "peer"),
 	gauge("peer_last_sync_timestamp_seconds", "When an exchange with the peer was last verified equal, since 1970; 0: never.", func(p minikv.PeerInfo) float64 { return seconds(p.LastSync) }, "peer"),
+	gauge("peer_score", "0 for a good peer; it sinks with refusals, and while the peer is too slow.", func(p minikv.PeerInfo) float64 { return p.Score }, "peer"),
 	counter("peer_refused_total", "Entries and messages of the peer that were refused.", func(p minikv.PeerInfo) float64 { return float64(p.Refused) }, "peer"),
 }
 
 var (
 	descInfo      = newDesc("node_info", "1; the node's id and its name for people are in the labels.", "node", "name")
-	descPeerInfo  = newDesc("peer_info", "1 for each connected peer; how it is reached is in the labels.", "peer", "transport", "path")
-	descRefused   = newDesc("refused_total", "What was refused, by kind: skew (stamp too far ahead), bounds (over the limits), forged (under another's name), damage (messages that are none).", "registry", "kind")
+	descPeerInfo  = newDesc("peer_info", "1 for each connected peer; how it is reached is in the labels: direct, relayed or punched.", "peer", "transport", "path")
+	descPeerBytes = newDesc("peer_bytes_total", "Bytes exchanged with the peer, gossip and exchanges together, by direction: in, out.", "peer", "direction")
+	descRefused   = newDesc("refused_total", "What was refused, by kind: skew (stamp too far ahead), bounds (over the limits), forged (under another peer's name), malformed (entries that no node writes), message (messages that cannot be read).", "registry", "kind")
 	descSyncs     = newDesc("syncs_total", "Exchanges, by result: verified equal, or failed.", "registry", "result")
 	descSyncBytes = newDesc("sync_bytes_total", "Bytes of exchanges, by direction: in, out.", "registry", "direction")
 	descWriteTime = newDesc("write_duration_seconds", "Time of a local write, the wait for the disk included: every one with a directory, one in sixteen in memory.", "registry")
