@@ -1,6 +1,7 @@
 package minikv
 
 import (
+	"errors"
 	"time"
 
 	"github.com/minikv/minikv/hlc"
@@ -9,10 +10,9 @@ import (
 
 // peerRecord is what a registry keeps of a peer.
 type peerRecord struct {
-	synced  time.Time     // last verified exchange
-	seen    time.Time     // when skew was
-	skew    time.Duration // of its clock against this one's
-	refused uint64
+	synced time.Time     // last verified exchange
+	seen   time.Time     // when skew was
+	skew   time.Duration // of its clock against this one's
 }
 
 // maxPeerRecords bounds what strangers can make a registry remember.
@@ -31,11 +31,36 @@ func (r *Registry) peer(id PeerID) *peerRecord {
 	return p
 }
 
-func (r *Registry) countRefused(id PeerID) {
+// Points that a peer gets for what is refused of it; at 100, half of which it is forgiven in 10 minutes, it is
+// turned away for a while. None for what an honest peer may send: one whose clock is wrong, whose limits
+// are others, or which is of another version.
+const (
+	pointsMessage   = 10 // for a message or frame
+	pointsForged    = 10 // for all entries of one message
+	pointsMalformed = 10
+)
+
+// countRefused counts a message or frame that could not be read.
+func (r *Registry) countRefused(id PeerID, err error) {
+	points := float64(pointsMessage)
+	if errors.Is(err, replica.ErrVersion) {
+		points = 0
+	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.counts.refused++
-	r.peer(id).refused++
+	r.mu.Unlock()
+	r.node.host.Refuse(string(id), RefusedMessage, 1, points)
+}
+
+// countRefusals counts entries that were refused of one message or exchange.
+func (n *Node) countRefusals(id PeerID, why replica.Refusals) {
+	if why.Total() == 0 {
+		return
+	}
+	n.host.Refuse(string(id), RefusedSkew, why.Skew, 0)
+	n.host.Refuse(string(id), RefusedBounds, why.Bounds, 0)
+	n.host.Refuse(string(id), RefusedForged, why.Forged, pointsForged)
+	n.host.Refuse(string(id), RefusedMalformed, why.Malformed, pointsMalformed)
 }
 
 // noteSkew notes how far a peer's wall clock is ahead of this node's.
@@ -75,8 +100,8 @@ func (r *Registry) noteExchange(id PeerID, s SyncStats, verified bool) {
 	r.counts.syncBytesIn += s.BytesIn
 	r.counts.syncBytesOut += s.BytesOut
 	p := r.peer(id)
-	p.refused += uint64(s.Refused)
 	if verified {
+		r.node.host.Vouch(string(id))
 		p.synced = r.node.cfg.Clock()
 		r.counts.lastSync = p.synced
 		close(r.syncNews)

@@ -32,6 +32,8 @@ func (s *Session) handleEntries(at Instant, f *Entries) error {
 func (s *Session) applyAll(at Instant, entries []lwwmap.Entry, despite bool) {
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
+	was := s.r.stats.Refused
+	defer func() { s.reasons.add(s.r.stats.Refused.Since(was)) }()
 	for i := range entries {
 		e := &entries[i]
 		s.got++

@@ -62,6 +62,7 @@ type Session struct {
 	gotLast bool
 	got     uint64
 	refused uint64
+	reasons Refusals // of refused
 	dropped int
 	told    *Status // last status sent
 	heard   *Status // last status received
@@ -73,10 +74,11 @@ type Session struct {
 // SessionStats sums a session up.
 type SessionStats struct {
 	State                   State
-	Sent, Received, Refused uint64 // entries
-	Dropped                 int    // entries taken out on the peer's word
-	Rounds                  int    // round trips
-	PeerKeys                uint64 // entries the peer holds, as it says
+	Sent, Received, Refused uint64   // entries
+	Dropped                 int      // entries taken out on the peer's word
+	Rounds                  int      // round trips
+	PeerKeys                uint64   // entries the peer holds, as it says
+	Reasons                 Refusals // why entries were refused
 }
 
 // Dial begins a session as the side that speaks first.
@@ -127,7 +129,7 @@ func (s *Session) Stats() SessionStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return SessionStats{
-		State: s.state, Sent: s.sending.count, Received: s.got, Refused: s.refused, Dropped: s.dropped, Rounds: s.rounds, PeerKeys: s.keys,
+		State: s.state, Sent: s.sending.count, Received: s.got, Refused: s.refused, Dropped: s.dropped, Rounds: s.rounds, PeerKeys: s.keys, Reasons: s.reasons,
 	}
 }
 
