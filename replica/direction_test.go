@@ -44,7 +44,10 @@ func read(t testing.TB, writer, reader *node, readerDials bool) (taking, giving 
 
 func requireRead(t testing.TB, writer, reader *node, readerDials bool) {
 	t.Helper()
-	for _, s := range func() []*replica.Session { x, y := read(t, writer, reader, readerDials); return []*replica.Session{x, y} }() {
+	for _, s := range func() []*replica.Session {
+		x, y := read(t, writer, reader, readerDials)
+		return []*replica.Session{x, y}
+	}() {
 		state, err := s.State()
 		require.NoError(t, err)
 		require.Contains(t, []replica.State{replica.Equal, replica.Merged}, state)
