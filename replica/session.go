@@ -109,9 +109,17 @@ func (s *Session) hello(state lwwmap.Digest) *Hello {
 // stateAt is one digest of the entries that are not dead by then and of the
 // context: a hello says in 16 bytes whether there is anything to do.
 func (s *Session) stateAt(when hlc.Timestamp) lwwmap.Digest {
-	root, context := s.snap.RootAt(when), s.snap.Context().Hash()
+	return stateDigest(s.snap.RootAt(when), s.snap.Context().Hash())
+}
+
+func stateDigest(root lwwmap.Digest, context [16]byte) lwwmap.Digest {
 	sum := sha256.Sum256(append(root[:], context[:]...))
 	return lwwmap.Digest(sum[:len(root)])
+}
+
+// State is what a hello of this replica would say now.
+func (r *Replica) State(at Instant) lwwmap.Digest {
+	return stateDigest(r.m.RootAt(r.Now(at)), r.m.Context().Hash())
 }
 
 // Peer returns the id of the peer.
