@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // What attackers and fuzzers need.
@@ -77,3 +79,33 @@ func Feed(fn func(string, bool)) (post func(string, bool), close func()) {
 	f := newFeed(fn)
 	return f.post, f.close
 }
+
+// MaxConduct bounds the peers a ledger remembers.
+const MaxConduct = maxConduct
+
+// Ledger is a ledger with a clock of its own. Peers are any text.
+type Ledger struct {
+	l   *ledger
+	Now time.Time
+}
+
+func NewLedger() *Ledger {
+	out := &Ledger{l: newLedger(), Now: time.Unix(1e9, 0)}
+	out.l.now = func() time.Time { return out.Now }
+	return out
+}
+
+func (l *Ledger) Refuse(p, kind string, points float64) (time.Time, bool) {
+	return l.l.refuse(peer.ID(p), kind, 1, points)
+}
+
+func (l *Ledger) Admits(p, addr string) bool {
+	if addr == "" {
+		return l.l.admits(peer.ID(p), nil)
+	}
+	return l.l.admits(peer.ID(p), ma.StringCast(addr))
+}
+
+func (l *Ledger) BannedAt(p, addr string) { l.l.bannedAt(peer.ID(p), ma.StringCast(addr)) }
+func (l *Ledger) Vouch(p string)          { l.l.vouch(peer.ID(p)) }
+func (l *Ledger) Len() int                { return len(l.l.peers) }

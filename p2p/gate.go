@@ -9,12 +9,14 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// gate lets the host dial only addresses that somebody named: libp2p would also
-// try those that a peer advertises for itself, and so could be made to send
-// packets anywhere.
+// gate turns banned peers away. A strict one, that of DiscoveryNone, also lets the host
+// dial only addresses that somebody named: libp2p would try those that a peer advertises
+// for itself as well, and so could be made to send packets anywhere.
 type gate struct {
-	mu    sync.RWMutex
-	named map[peer.ID][]ma.Multiaddr
+	strict bool
+	ledger *ledger
+	mu     sync.RWMutex
+	named  map[peer.ID][]ma.Multiaddr
 }
 
 // name allows dialling p at addrs.
@@ -41,6 +43,12 @@ func (g *gate) addrs(p peer.ID) []ma.Multiaddr {
 
 // InterceptPeerDial implements connmgr.ConnectionGater.
 func (g *gate) InterceptPeerDial(p peer.ID) bool {
+	if !g.ledger.admits(p, nil) {
+		return false
+	}
+	if !g.strict {
+		return true
+	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return len(g.named[p]) > 0
@@ -49,6 +57,9 @@ func (g *gate) InterceptPeerDial(p peer.ID) bool {
 // InterceptAddrDial implements connmgr.ConnectionGater. It sees addresses with
 // their DNS names resolved, so a peer named by DNS may be dialled at any address.
 func (g *gate) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {
+	if !g.strict {
+		return true
+	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	for _, n := range g.named[p] {
@@ -74,8 +85,8 @@ func isDNS(a ma.Multiaddr) bool {
 func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
 
 // InterceptSecured implements connmgr.ConnectionGater.
-func (g *gate) InterceptSecured(network.Direction, peer.ID, network.ConnMultiaddrs) bool {
-	return true
+func (g *gate) InterceptSecured(_ network.Direction, p peer.ID, at network.ConnMultiaddrs) bool {
+	return g.ledger.admits(p, at.RemoteMultiaddr())
 }
 
 // InterceptUpgraded implements connmgr.ConnectionGater.

@@ -32,6 +32,10 @@ type Host struct {
 	host host.Host
 	gate *gate
 
+	traffic *traffic
+	ledger  *ledger
+	punched *punched
+
 	ps      *pubsub.PubSub
 	inflow  *inflow
 	outflow *outflow
@@ -73,11 +77,12 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, log: cfg.Logger, gate: &gate{},
+		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), punched: new(punched),
 		inflow: newInflow(), outflow: newOutflow(),
 		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{})},
 	}
-	if h.host, err = newLibp2p(cfg, h.gate); err != nil {
+	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
+	if h.host, err = h.newLibp2p(cfg); err != nil {
 		return nil, err
 	}
 	h.id, h.name = h.host.ID(), h.host.ID().String()
@@ -103,7 +108,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 
 // newLibp2p starts the libp2p host: TCP and QUIC only, TLS 1.3 or Noise, and none
 // of the services that would send something nobody asked for.
-func newLibp2p(cfg Config, g *gate) (host.Host, error) {
+func (h *Host) newLibp2p(cfg Config) (host.Host, error) {
 	listen, err := parseListen(cfg.Listen)
 	if err != nil {
 		return nil, err
@@ -128,6 +133,8 @@ func newLibp2p(cfg Config, g *gate) (host.Host, error) {
 		libp2p.ConnectionManager(conns),
 		libp2p.DialRanker(rankDials),
 		libp2p.DisableMetrics(),
+		libp2p.BandwidthReporter(h.traffic),
+		libp2p.ConnectionGater(h.gate),
 		libp2p.DisableRelay(),
 		// No AutoNAT: it would ask peers to dial us. Reachability is stated instead.
 		libp2p.ForceReachabilityPrivate(),
@@ -136,9 +143,7 @@ func newLibp2p(cfg Config, g *gate) (host.Host, error) {
 		libp2p.UDPBlackHoleSuccessCounter(nil),
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
-	if cfg.Discovery == DiscoveryNone {
-		opts = append(opts, libp2p.ConnectionGater(g))
-	} else {
+	if cfg.Discovery != DiscoveryNone {
 		opts = append(opts, libp2p.NATPortMap())
 	}
 	lh, err := libp2p.New(opts...)
@@ -241,7 +246,7 @@ func (h *Host) Addrs() []string {
 // Connect dials the peer at addr, a multiaddr that ends in /p2p/ID, and returns
 // its id. From then on the address is remembered: a lost link is dialled again
 // until Disconnect. If the first dial fails, the error says so and nothing is
-// remembered.
+// remembered. A ban of the peer is lifted.
 func (h *Host) Connect(ctx context.Context, addr string) (string, error) {
 	info, err := parsePeer(addr)
 	if err != nil {
@@ -254,6 +259,7 @@ func (h *Host) Connect(ctx context.Context, addr string) (string, error) {
 		return "", ErrClosed
 	}
 	known := h.redial.keeps(info.ID)
+	h.ledger.pardon(info.ID)
 	h.gate.name(info.ID, info.Addrs)
 	if err := h.dial(ctx, *info); err != nil {
 		if !known {

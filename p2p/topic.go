@@ -150,6 +150,7 @@ func (t *Topic) reject(via peer.ID, err error) pubsub.ValidationResult {
 		return pubsub.ValidationReject
 	}
 	t.rejected.Add(1)
+	t.h.refuse(via, RefusedEnvelope, 1, pointsEnvelope)
 	t.h.log.Debug("message rejected", "topic", t.name, "via", via, "err", err)
 	return pubsub.ValidationReject
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -47,14 +48,21 @@ func (s *Server) peers() []admin.Peer {
 		ap := admin.Peer{
 			ID: string(p.ID), Addrs: list(p.Addrs), Connected: p.Connected, Transport: p.Transport, Relayed: p.Relayed,
 			RTT: admin.Duration(p.RTT), Registries: list(p.Registries), ClockSkew: admin.Duration(p.ClockSkew), Refused: p.Refused,
-		}
-		if !p.LastSync.IsZero() {
-			t := p.LastSync.UTC()
-			ap.LastSync = &t
+			Path: string(p.Path), Limited: p.Limited, Inbound: p.Inbound, BytesIn: p.BytesIn, BytesOut: p.BytesOut, Score: p.Score, Refusals: p.Refusals,
+			Since: when(p.Since), LastSync: when(p.LastSync), BannedUntil: when(p.BannedUntil),
 		}
 		out = append(out, ap)
 	}
 	return out
+}
+
+// when makes a zero time null in JSON.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) error {

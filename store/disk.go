@@ -75,6 +75,7 @@ func (d *disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if isTable(name) {
 		d.rest()
 	}
+	d.settle(name)
 	if !d.stopped() {
 		f, err := d.FS.Create(name, c)
 		if err == nil {
@@ -155,8 +156,18 @@ func (d *disk) Stat(name string) (vfs.FileInfo, error) {
 	return d.FS.Stat(name)
 }
 
+// settle makes the names in a directory durable before a marker comes or goes:
+// the engine does so afterwards only, and a crash may keep any of the names. So
+// whichever marker is kept, its manifest is, too.
+func (d *disk) settle(name string) {
+	if isMarker(d.FS.PathBase(name)) && !d.stopped() {
+		d.lost(syncDir(d.FS, d.FS.PathDir(name)))
+	}
+}
+
 // Remove implements vfs.FS.
 func (d *disk) Remove(name string) error {
+	d.settle(name)
 	if !d.stopped() {
 		d.lost(d.floor.keep())
 	}

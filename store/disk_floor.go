@@ -73,7 +73,7 @@ func manifestNumber(name string) (n uint64) {
 // created notes that a file was made.
 func (w *manifestFloor) created(path string) {
 	name := w.d.FS.PathBase(path)
-	if !strings.HasPrefix(name, "marker.manifest.") {
+	if !isMarker(name) {
 		return
 	}
 	w.mu.Lock()
@@ -139,21 +139,16 @@ func (w *manifestFloor) write(now floor) error {
 // check refuses a directory whose manifest is damaged below the floor or gone.
 func (w *manifestFloor) check() error {
 	fs, dir := w.d.FS, w.d.s.dir
-	names, err := fs.List(dir)
-	if err != nil {
-		return err
-	}
 	current, err := atomicfs.ReadMarker(fs, dir, "manifest")
 	if err != nil {
 		return fmt.Errorf("%w: %s: the engine's marker files: %w", ErrCorrupt, dir, err)
 	}
 	if current == "" {
-		for _, name := range names {
-			if isTable(name) {
-				return fmt.Errorf("%w: %s: the file marker.manifest.* is gone, though there are tables; restore it, or remove the directory and get the data from peers", ErrCorrupt, dir)
-			}
+		used, err := w.used()
+		if err == nil && used != "" {
+			err = fmt.Errorf("%w: %s: the file marker.manifest.* is gone, though there is %s; restore it, or remove the directory and get the data from peers", ErrCorrupt, dir, used)
 		}
-		return nil
+		return err
 	}
 	kept, err := w.read()
 	if err != nil {
@@ -164,6 +159,9 @@ func (w *manifestFloor) check() error {
 		return fmt.Errorf("%w: %s: %s is in use, though MANIFEST-%06d came after it; restore the missing files, or remove the directory and get the data from peers", ErrCorrupt, dir, current, kept.number)
 	}
 	readable, err := w.readable(fs.PathJoin(dir, current))
+	if errors.Is(err, errNotExist) {
+		return w.begun(current)
+	}
 	if err != nil {
 		return err
 	}
@@ -173,6 +171,57 @@ func (w *manifestFloor) check() error {
 	w.current, w.length, w.kept = current, map[string]int64{current: int64(readable)}, kept
 	return nil
 }
+
+// used returns the name of a file that only a store which has been written has, empty
+// if there is none.
+func (w *manifestFloor) used() (string, error) {
+	fs, dir := w.d.FS, w.d.s.dir
+	names, err := fs.List(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		if isTable(name) || name == floorName {
+			return name, nil
+		}
+		if !strings.HasSuffix(name, ".log") {
+			continue
+		}
+		if i, err := fs.Stat(fs.PathJoin(dir, name)); err != nil || i.Size() > 0 {
+			return name, err
+		}
+	}
+	return "", nil
+}
+
+// begun takes out the marker that a crash in the very first opening has left, of a
+// manifest that it has not: versions before this one did not see to it that the
+// manifest's name is durable first, see disk.Create.
+func (w *manifestFloor) begun(current string) error {
+	fs, dir := w.d.FS, w.d.s.dir
+	used, err := w.used()
+	if err != nil {
+		return err
+	}
+	if used != "" || w.d.s.reads {
+		return fmt.Errorf("%w: %s: %s is gone; restore it, or remove the directory and get the data from peers", ErrCorrupt, dir, current)
+	}
+	names, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if isMarker(name) {
+			if err := fs.Remove(fs.PathJoin(dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return syncDir(fs, dir)
+}
+
+// isMarker says whether a file names the manifest in use.
+func isMarker(name string) bool { return strings.HasPrefix(name, "marker.manifest.") }
 
 // read returns what is kept, zero if nothing readable is.
 func (w *manifestFloor) read() (floor, error) {
@@ -193,9 +242,6 @@ func (w *manifestFloor) read() (floor, error) {
 // readable says how many bytes of a manifest can be read.
 func (w *manifestFloor) readable(path string) (n uint64, err error) {
 	b, err := readFile(w.d.FS, path, maxManifest)
-	if errors.Is(err, errNotExist) {
-		return 0, fmt.Errorf("%w: %s: %s is gone; restore it, or remove the directory and get the data from peers", ErrCorrupt, w.d.s.dir, w.d.FS.PathBase(path))
-	}
 	if err != nil {
 		return 0, err
 	}

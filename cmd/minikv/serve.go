@@ -41,6 +41,8 @@ type serveFlags struct {
 	memory, verbose             bool
 	listen, peers, public       []string
 	maxValue, cacheMiB          int
+	resp                        respFlags
+	http                        httpFlags
 }
 
 func newServe(a *app) *cobra.Command {
@@ -63,6 +65,8 @@ func newServe(a *app) *cobra.Command {
 	fl.StringVar(&f.discovery, "discovery", "lan", "lan: find nodes by mDNS and ask the router for a port; none: only --peer, nothing is sent to anyone else")
 	fl.IntVar(&f.maxValue, "max-value", minikv.DefaultMaxValueLen, "longest value that may be written here, in bytes")
 	fl.StringVar(&f.name, "name", "", "name of the node, for people")
+	f.http.add(fl)
+	f.resp.add(fl)
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
@@ -92,8 +96,14 @@ func (f *serveFlags) check() error {
 			return &usageError{err}
 		}
 	}
+	if err := f.http.check(); err != nil {
+		return err
+	}
 	if slices.Contains(f.public, "") {
 		return usagef("--public needs the name of a registry, 1 to 255 bytes")
+	}
+	if err := f.resp.check(); err != nil {
+		return err
 	}
 	for _, s := range f.listen {
 		if _, err := multiaddr.NewMultiaddr(s); err != nil {
@@ -173,12 +183,19 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer l.Close()
+	wl, err := f.http.open(ctx, h)
+	if err != nil {
+		return err
+	}
+	if wl != nil {
+		defer wl.Close()
+	}
 	node, err := a.openNode(ctx, f, h, log)
 	if err != nil {
 		return err
 	}
 	defer node.Close()
-	return a.runNode(ctx, node, l, f, h, log)
+	return a.runNode(ctx, node, l, wl, f, h, log)
 }
 
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
@@ -237,19 +254,31 @@ func isDirError(err error) bool {
 }
 
 // runNode serves the admin API and logs what happens, until ctx ends.
-func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, f serveFlags, h home, log *slog.Logger) error {
+func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl *webListener, f serveFlags, h home, log *slog.Logger) error {
 	s := server.New(node, server.Config{Version: versionText(), Admin: h.admin.String(), Discovery: f.discovery, Storage: h.dir, Logger: log})
 	// Whoever calls from now on waits until Serve; so a node that answers has printed all.
 	b, err := newBanner(ctx, node, f, h)
 	if err != nil {
 		return err
 	}
+	if wl != nil {
+		b.http = wl.text()
+	}
+	redis, err := openRESP(ctx, node, f, log)
+	if err != nil {
+		return err
+	}
+	b.resp = redis.addr()
 	if err := a.printBanner(b); err != nil {
 		log.Warn("nobody can read what this prints", "error", err)
 		a.stdout.Reset(io.Discard) // told; not a failure of the node
 	}
-	failed := make(chan error, 1)
+	failed := make(chan error, 3)
 	go func() { failed <- s.Serve(l) }()
+	if err := wl.serve(s, failed); err != nil {
+		return errors.Join(err, redis.close(), s.Close())
+	}
+	redis.serve(failed)
 	watching := make(chan struct{})
 	wctx, stopWatching := context.WithCancel(ctx)
 	go func() { defer close(watching); logEvents(wctx, node, log) }()
@@ -258,11 +287,11 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, f 
 	case <-ctx.Done():
 		log.Info("stopping", "why", stopReason(ctx))
 	case err = <-failed:
-		err = fmt.Errorf("the admin API stopped: %w", err)
+		err = fmt.Errorf("a server of this node stopped: %w", err)
 	}
 	stopWatching()
 	<-watching
-	err = errors.Join(err, s.Close(), node.Close())
+	err = errors.Join(err, redis.close(), s.Close(), node.Close())
 	if err == nil {
 		log.Info("stopped")
 	}
