@@ -46,7 +46,11 @@ func (d *database) registry(ctx context.Context) (*minikv.Registry, error) {
 		d.reg.Store(r)
 		return r, nil
 	}
-	return nil, replyError(fmt.Sprintf("ERR database %d is the registry %q, which is not open on this node", d.number, d.name))
+	return nil, d.notOpen()
+}
+
+func (d *database) notOpen() error {
+	return replyError(fmt.Sprintf("ERR database %d is the registry %q, which is not open on this node", d.number, d.name))
 }
 
 // closed is told that a registry was found closed.

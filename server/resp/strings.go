@@ -38,6 +38,7 @@ func (c *conn) registry() *minikv.Registry {
 func (c *conn) failed(r *minikv.Registry, err error) {
 	if errors.Is(err, minikv.ErrClosed) {
 		c.db.closed(r)
+		err = c.db.notOpen()
 	}
 	c.failWith(err)
 }
