@@ -113,19 +113,20 @@ func (b *Batch) Commit(ctx context.Context) (Revision, error) {
 	if b.r.opts.readOnly {
 		return Revision{}, b.r.wrap("batch", "", ErrReadOnly)
 	}
-	rev, key, err := b.apply()
+	at := b.r.node.instant()
+	rev, key, err := b.apply(at)
 	b.r.link.kick()
 	if err = b.r.settle(err); err != nil {
 		return Revision{}, b.r.wrap("batch", key, err)
 	}
+	b.r.timeWrite(at)
 	b.Reset()
 	return rev, nil
 }
 
 // apply writes all, or nothing and says which key was the reason.
-func (b *Batch) apply() (rev Revision, key string, err error) {
+func (b *Batch) apply(at replica.Instant) (rev Revision, key string, err error) {
 	r := b.r
-	at := r.node.instant()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.writable(); err != nil {

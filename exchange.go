@@ -137,7 +137,7 @@ func (x *exchange) read() {
 func (x *exchange) handle(frame replica.Frame) {
 	at := x.l.r.node.instant()
 	if hello, ok := frame.(*replica.Hello); ok {
-		x.l.r.noteSkew(x.peer, hello.Wall, at) // the hybrid clock would hide a node that is ahead of all: they follow it
+		x.l.r.noteHello(x.peer, hello, at) // the hybrid clock would hide a node that is ahead of all: they follow it
 	}
 	if err := x.l.r.mayTake(); err != nil {
 		x.session.Abort(at, err)

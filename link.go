@@ -133,6 +133,9 @@ func (l *link) receive(m p2p.Message) p2p.Verdict {
 	r.counts.gossipIn++
 	r.scheduleTick(at)
 	if receipt.Refused == nil {
+		if n := len(d.Entries); n > 0 {
+			r.gossipLag.note(at.Wall.Sub(d.Entries[n-1].Stamp.Time()))
+		}
 		return p2p.Accept
 	}
 	r.node.countRefusals(PeerID(m.From), r.rep.Stats().Refused.Since(was))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/replica"
 )
 
@@ -13,6 +12,8 @@ type peerRecord struct {
 	synced time.Time     // last verified exchange
 	seen   time.Time     // when skew was
 	skew   time.Duration // of its clock against this one's
+	state  Digest        // as told with it
+	keys   uint64
 }
 
 // maxPeerRecords bounds what strangers can make a registry remember.
@@ -63,11 +64,12 @@ func (n *Node) countRefusals(id PeerID, why replica.Refusals) {
 	n.host.Refuse(string(id), RefusedMalformed, why.Malformed, pointsMalformed)
 }
 
-// noteSkew notes how far a peer's wall clock is ahead of this node's.
-func (r *Registry) noteSkew(id PeerID, wall hlc.Timestamp, at replica.Instant) {
+// noteHello notes how far a peer's wall clock is ahead of this node's, and what it holds.
+func (r *Registry) noteHello(id PeerID, hello *replica.Hello, at replica.Instant) {
 	r.mu.Lock()
 	p := r.peer(id)
-	p.seen, p.skew = at.Wall, wall.Time().Sub(at.Wall).Round(time.Millisecond)
+	p.seen, p.skew = at.Wall, hello.Wall.Time().Sub(at.Wall).Round(time.Millisecond)
+	p.state, p.keys = Digest(hello.State), hello.Keys
 	behind, known := r.peersBehind(), len(r.peers)
 	warn := 2*behind > known && (r.warned == 0 || at.Mono-r.warned > warnEvery)
 	if warn {
@@ -99,6 +101,8 @@ func (r *Registry) noteExchange(id PeerID, s SyncStats, verified bool) {
 	defer r.mu.Unlock()
 	r.counts.syncBytesIn += s.BytesIn
 	r.counts.syncBytesOut += s.BytesOut
+	r.counts.syncRounds += uint64(s.Rounds)
+	r.syncTime.note(s.Took)
 	p := r.peer(id)
 	if verified {
 		r.node.host.Vouch(string(id))

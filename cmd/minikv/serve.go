@@ -41,6 +41,7 @@ type serveFlags struct {
 	memory, verbose             bool
 	listen, peers, public       []string
 	maxValue, cacheMiB          int
+	http                        httpFlags
 }
 
 func newServe(a *app) *cobra.Command {
@@ -63,6 +64,7 @@ func newServe(a *app) *cobra.Command {
 	fl.StringVar(&f.discovery, "discovery", "lan", "lan: find nodes by mDNS and ask the router for a port; none: only --peer, nothing is sent to anyone else")
 	fl.IntVar(&f.maxValue, "max-value", minikv.DefaultMaxValueLen, "longest value that may be written here, in bytes")
 	fl.StringVar(&f.name, "name", "", "name of the node, for people")
+	f.http.add(fl)
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
@@ -91,6 +93,9 @@ func (f *serveFlags) check() error {
 		if _, err := admin.ParseAddr(f.admin); err != nil {
 			return &usageError{err}
 		}
+	}
+	if err := f.http.check(); err != nil {
+		return err
 	}
 	if slices.Contains(f.public, "") {
 		return usagef("--public needs the name of a registry, 1 to 255 bytes")
@@ -173,12 +178,19 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	defer l.Close()
+	wl, err := f.http.open(ctx, h)
+	if err != nil {
+		return err
+	}
+	if wl != nil {
+		defer wl.Close()
+	}
 	node, err := a.openNode(ctx, f, h, log)
 	if err != nil {
 		return err
 	}
 	defer node.Close()
-	return a.runNode(ctx, node, l, f, h, log)
+	return a.runNode(ctx, node, l, wl, f, h, log)
 }
 
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
@@ -237,19 +249,25 @@ func isDirError(err error) bool {
 }
 
 // runNode serves the admin API and logs what happens, until ctx ends.
-func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, f serveFlags, h home, log *slog.Logger) error {
+func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl *webListener, f serveFlags, h home, log *slog.Logger) error {
 	s := server.New(node, server.Config{Version: versionText(), Admin: h.admin.String(), Discovery: f.discovery, Storage: h.dir, Logger: log})
 	// Whoever calls from now on waits until Serve; so a node that answers has printed all.
 	b, err := newBanner(ctx, node, f, h)
 	if err != nil {
 		return err
 	}
+	if wl != nil {
+		b.http = wl.text()
+	}
 	if err := a.printBanner(b); err != nil {
 		log.Warn("nobody can read what this prints", "error", err)
 		a.stdout.Reset(io.Discard) // told; not a failure of the node
 	}
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	go func() { failed <- s.Serve(l) }()
+	if err := wl.serve(s, failed); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	watching := make(chan struct{})
 	wctx, stopWatching := context.WithCancel(ctx)
 	go func() { defer close(watching); logEvents(wctx, node, log) }()
