@@ -41,6 +41,8 @@ type Session struct {
 	state  State
 	err    error
 
+	direction Direction
+
 	snap   *lwwmap.Snapshot
 	clock  hlc.Timestamp // this side's in its hello
 	wall   hlc.Timestamp // the same
@@ -294,6 +296,15 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 	s.contextCame()
 	s.tellContext()
 	s.view.init(s.snap, s.when)
+	switch s.direction {
+	case Give: // nor does it know of writes of this replica that this one does not
+		s.sending.init(s.snap, context)
+		return nil
+	case Take:
+		s.sending.init(s.snap, s.snap.Context())
+		s.beginMirror()
+		return nil
+	}
 	s.sending.init(s.snap, context)
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
@@ -392,9 +403,14 @@ func (s *Session) evaluate(at Instant) {
 
 // merge takes over what only a verified session may: the peer's context, and
 // the drops. The clock goes above all that the context names: entries that are
-// gone cannot move it any more.
+// gone cannot move it any more. Of a peer that may only read nothing is taken
+// over.
 func (s *Session) merge(at Instant) {
 	r := s.r
+	if s.direction == Give {
+		s.end(at, Merged)
+		return
+	}
 	if err := r.cfg.Clock.Observe(s.theirs, at.Wall); err != nil { // set back since the hello
 		s.fail(at, fmt.Errorf("peer's clock: %w", err))
 		return
