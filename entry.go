@@ -16,6 +16,7 @@ type Entry struct {
 	Expires time.Time // in whole milliseconds; zero: never
 	Writer  PeerID    // the node that wrote it last; empty while that is not known here
 	Lock    *LockInfo // nil: not locked
+	Under   Token     // of the lease it was written under, as far as the entry tells; zero: none
 }
 
 // Digest is a fingerprint of a registry's content, see [Registry.Root].

@@ -124,7 +124,7 @@ func (x *exchange) read() {
 		}
 		frame, err := replica.DecodeFrame(data)
 		if err != nil {
-			x.l.r.countRefused(x.peer)
+			x.l.r.countRefused(x.peer, err)
 			x.refusal = err.Error()
 			x.session.Abort(x.l.r.node.instant(), err)
 			rouse(x.work)
@@ -137,7 +137,7 @@ func (x *exchange) read() {
 func (x *exchange) handle(frame replica.Frame) {
 	at := x.l.r.node.instant()
 	if hello, ok := frame.(*replica.Hello); ok {
-		x.l.r.noteSkew(x.peer, hello.Wall, at) // the hybrid clock would hide a node that is ahead of all: they follow it
+		x.l.r.noteHello(x.peer, hello, at) // the hybrid clock would hide a node that is ahead of all: they follow it
 	}
 	if err := x.l.r.mayTake(); err != nil {
 		x.session.Abort(at, err)
@@ -195,6 +195,7 @@ func (x *exchange) result(began time.Time) (SyncStats, error) {
 		Sent: int(done.Sent), Received: int(done.Received), Refused: int(done.Refused), Dropped: done.Dropped,
 		BytesIn: in, BytesOut: out, Rounds: done.Rounds, Took: time.Since(began),
 	}
+	x.l.r.node.countRefusals(x.peer, done.Reasons)
 	x.l.r.noteExchange(x.peer, stats, state == replica.Equal || state == replica.Merged)
 	return stats, err
 }

@@ -115,7 +115,7 @@ func (l *link) outbox() *replica.Delta {
 func (l *link) receive(m p2p.Message) p2p.Verdict {
 	d, err := replica.DecodeDelta(m.Data)
 	if err != nil {
-		l.r.countRefused(PeerID(m.Via))
+		l.r.countRefused(PeerID(m.Via), err)
 		if errors.Is(err, replica.ErrVersion) {
 			return p2p.Ignore // its neighbours may understand it
 		}
@@ -128,13 +128,17 @@ func (l *link) receive(m p2p.Message) p2p.Verdict {
 	if r.writable() != nil {
 		return p2p.Ignore // an exchange makes up for it when there is room
 	}
+	was := r.rep.Stats().Refused
 	receipt := r.rep.Receive(at, m.From, m.Via, d)
 	r.counts.gossipIn++
 	r.scheduleTick(at)
 	if receipt.Refused == nil {
+		if n := len(d.Entries); n > 0 {
+			r.gossipLag.note(at.Wall.Sub(d.Entries[n-1].Stamp.Time()))
+		}
 		return p2p.Accept
 	}
-	r.peer(PeerID(m.From)).refused++
+	r.node.countRefusals(PeerID(m.From), r.rep.Stats().Refused.Since(was))
 	if errors.Is(receipt.Refused, hlc.ErrSkew) {
 		return p2p.Ignore // by the clock of the neighbour it may have been acceptable
 	}

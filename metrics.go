@@ -18,15 +18,22 @@ type Metrics struct {
 	Merged        uint64 // entries of others that were stored
 	Expired       uint64 // entries whose expiry came
 	Collected     uint64 // tombstones and old leases forgotten
-	Refused       uint64 // entries and messages refused: clock skew, limits, damage
-	RefusedSkew   uint64 // of these, entries with a stamp too far ahead
-	Dropped       uint64 // entries removed because a peer knew that they were deleted
-	Quarantined   int64  // of these, how many Registry.Quarantined tells of now
-	LateWrites    uint64 // entries kept although they may be older than a collected delete
+	Refused       uint64 // entries and messages refused: the five kinds that follow
+
+	RefusedSkew      uint64 // entries with a stamp too far ahead
+	RefusedBounds    uint64 // entries whose key or value is over the limits
+	RefusedForged    uint64 // entries under another peer's name
+	RefusedMalformed uint64 // entries that no node writes
+	RefusedMessages  uint64 // messages and frames that cannot be read
+
+	Dropped     uint64 // entries removed because a peer knew that they were deleted
+	Quarantined int64  // of these, how many Registry.Quarantined tells of now
+	LateWrites  uint64 // entries kept although they may be older than a collected delete
 
 	GossipOut, GossipIn, GossipLost uint64    // messages sent, received, and lost at this node because a queue was full
 	Syncs, SyncsFailed              uint64    // exchanges completed and verified, and those that were not
 	SyncBytesOut, SyncBytesIn       int64     // in exchanges
+	SyncRounds                      uint64    // round trips in exchanges
 	LastSync                        time.Time // zero: none
 
 	PeersConnected int           // to the node; of a registry: those that joined it
@@ -36,13 +43,21 @@ type Metrics struct {
 	OverlapsSeen           uint64 // pairs of claims found to have been live at once
 	Watches                int    // open
 	WatchBacklog           int    // changes that wait in them
+
+	Compactions    uint64 // of a node with a directory, since it was opened
+	CompactionDebt int64  // bytes that compaction has still to write, roughly
+	CacheBytes     int64  // memory for what was read from disk and is not yet written to tables
+
+	WriteTime Timing // of a Put, Delete, Expire, Persist or Commit: each with a directory, one in sixteen without
+	SyncTime  Timing // of exchanges
+	GossipLag Timing // from the write to its arrival by gossip, by the clocks of both nodes
 }
 
 // counts is what a registry counts itself. Guarded by its lock.
 type counts struct {
-	puts, deletes, gossipIn, refused, leasesHeld, leasesLost, overlaps uint64
-	syncBytesIn, syncBytesOut                                          int64
-	lastSync                                                           time.Time
+	puts, deletes, gossipIn, refused, leasesHeld, leasesLost, overlaps, syncRounds uint64
+	syncBytesIn, syncBytesOut                                                      int64
+	lastSync                                                                       time.Time
 }
 
 // Metrics returns the sums over the open registries; zero after Close.
@@ -56,7 +71,8 @@ func (n *Node) Metrics() Metrics {
 		sum.add(r.Metrics())
 	}
 	if n.store != nil {
-		sum.DiskBytes = n.store.Stats().Disk
+		st := n.store.Stats()
+		sum.DiskBytes, sum.CacheBytes, sum.Compactions, sum.CompactionDebt = st.Disk, st.Memory, st.Compactions, st.Debt
 	}
 	sum.PeersConnected = 0
 	if n.host != nil {
@@ -78,12 +94,14 @@ func (r *Registry) Metrics() Metrics {
 		Puts: c.puts, Deletes: c.deletes,
 		Merged: s.Merged, Expired: s.Expired, Collected: s.Collected, Dropped: s.Dropped, Quarantined: int64(r.quarantine.held.len()), LateWrites: s.Late,
 		Refused:     c.refused + s.Refused.Skew + s.Refused.Bounds + s.Refused.Forged + s.Refused.Malformed,
-		RefusedSkew: s.Refused.Skew,
-		GossipOut:   s.Sent, GossipIn: c.gossipIn,
+		RefusedSkew: s.Refused.Skew, RefusedBounds: s.Refused.Bounds, RefusedForged: s.Refused.Forged,
+		RefusedMalformed: s.Refused.Malformed, RefusedMessages: c.refused,
+		GossipOut: s.Sent, GossipIn: c.gossipIn,
 		Syncs: s.Sessions.Equal + s.Sessions.Merged, SyncsFailed: s.Sessions.Unverified + s.Sessions.Failed,
-		SyncBytesOut: c.syncBytesOut, SyncBytesIn: c.syncBytesIn, LastSync: c.lastSync,
+		SyncBytesOut: c.syncBytesOut, SyncBytesIn: c.syncBytesIn, SyncRounds: c.syncRounds, LastSync: c.lastSync,
 		LeasesHeld: c.leasesHeld, LeasesLost: c.leasesLost, OverlapsSeen: c.overlaps,
-		Watches: len(r.watches) + len(r.locks.watches),
+		Watches:   len(r.watches) + len(r.locks.watches),
+		WriteTime: r.writeTime.timing(), SyncTime: r.syncTime.timing(), GossipLag: r.gossipLag.timing(),
 	}
 	for _, w := range r.watches {
 		m.WatchBacklog += w.backlog()
@@ -110,6 +128,10 @@ func (m *Metrics) add(o Metrics) {
 	m.Collected += o.Collected
 	m.Refused += o.Refused
 	m.RefusedSkew += o.RefusedSkew
+	m.RefusedBounds += o.RefusedBounds
+	m.RefusedForged += o.RefusedForged
+	m.RefusedMalformed += o.RefusedMalformed
+	m.RefusedMessages += o.RefusedMessages
 	m.Dropped += o.Dropped
 	m.Quarantined += o.Quarantined
 	m.LateWrites += o.LateWrites
@@ -120,6 +142,7 @@ func (m *Metrics) add(o Metrics) {
 	m.SyncsFailed += o.SyncsFailed
 	m.SyncBytesOut += o.SyncBytesOut
 	m.SyncBytesIn += o.SyncBytesIn
+	m.SyncRounds += o.SyncRounds
 	if o.LastSync.After(m.LastSync) {
 		m.LastSync = o.LastSync
 	}
@@ -129,4 +152,7 @@ func (m *Metrics) add(o Metrics) {
 	m.OverlapsSeen += o.OverlapsSeen
 	m.Watches += o.Watches
 	m.WatchBacklog += o.WatchBacklog
+	m.WriteTime.add(o.WriteTime)
+	m.SyncTime.add(o.SyncTime)
+	m.GossipLag.add(o.GossipLag)
 }

@@ -1,18 +1,19 @@
 package minikv
 
 import (
+	"errors"
 	"time"
 
-	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/replica"
 )
 
 // peerRecord is what a registry keeps of a peer.
 type peerRecord struct {
-	synced  time.Time     // last verified exchange
-	seen    time.Time     // when skew was
-	skew    time.Duration // of its clock against this one's
-	refused uint64
+	synced time.Time     // last verified exchange
+	seen   time.Time     // when skew was
+	skew   time.Duration // of its clock against this one's
+	state  Digest        // as told with it
+	keys   uint64
 }
 
 // maxPeerRecords bounds what strangers can make a registry remember.
@@ -31,18 +32,44 @@ func (r *Registry) peer(id PeerID) *peerRecord {
 	return p
 }
 
-func (r *Registry) countRefused(id PeerID) {
+// Points that a peer gets for what is refused of it; at 100, half of which it is forgiven in 10 minutes, it is
+// turned away for a while. None for what an honest peer may send: one whose clock is wrong, whose limits
+// are others, or which is of another version.
+const (
+	pointsMessage   = 10 // for a message or frame
+	pointsForged    = 10 // for all entries of one message
+	pointsMalformed = 10
+)
+
+// countRefused counts a message or frame that could not be read.
+func (r *Registry) countRefused(id PeerID, err error) {
+	points := float64(pointsMessage)
+	if errors.Is(err, replica.ErrVersion) {
+		points = 0
+	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.counts.refused++
-	r.peer(id).refused++
+	r.mu.Unlock()
+	r.node.host.Refuse(string(id), RefusedMessage, 1, points)
 }
 
-// noteSkew notes how far a peer's wall clock is ahead of this node's.
-func (r *Registry) noteSkew(id PeerID, wall hlc.Timestamp, at replica.Instant) {
+// countRefusals counts entries that were refused of one message or exchange.
+func (n *Node) countRefusals(id PeerID, why replica.Refusals) {
+	if why.Total() == 0 {
+		return
+	}
+	n.host.Refuse(string(id), RefusedSkew, why.Skew, 0)
+	n.host.Refuse(string(id), RefusedBounds, why.Bounds, 0)
+	n.host.Refuse(string(id), RefusedForged, why.Forged, pointsForged)
+	n.host.Refuse(string(id), RefusedMalformed, why.Malformed, pointsMalformed)
+}
+
+// noteHello notes how far a peer's wall clock is ahead of this node's, and what it holds.
+func (r *Registry) noteHello(id PeerID, hello *replica.Hello, at replica.Instant) {
 	r.mu.Lock()
 	p := r.peer(id)
-	p.seen, p.skew = at.Wall, wall.Time().Sub(at.Wall).Round(time.Millisecond)
+	p.seen, p.skew = at.Wall, hello.Wall.Time().Sub(at.Wall).Round(time.Millisecond)
+	p.state, p.keys = Digest(hello.State), hello.Keys
 	behind, known := r.peersBehind(), len(r.peers)
 	warn := 2*behind > known && (r.warned == 0 || at.Mono-r.warned > warnEvery)
 	if warn {
@@ -74,9 +101,11 @@ func (r *Registry) noteExchange(id PeerID, s SyncStats, verified bool) {
 	defer r.mu.Unlock()
 	r.counts.syncBytesIn += s.BytesIn
 	r.counts.syncBytesOut += s.BytesOut
+	r.counts.syncRounds += uint64(s.Rounds)
+	r.syncTime.note(s.Took)
 	p := r.peer(id)
-	p.refused += uint64(s.Refused)
 	if verified {
+		r.node.host.Vouch(string(id))
 		p.synced = r.node.cfg.Clock()
 		r.counts.lastSync = p.synced
 		close(r.syncNews)

@@ -22,8 +22,37 @@ type PeerInfo struct {
 	Registries []string      // open here and joined by the peer, ascending
 	LastSync   time.Time     // last exchange verified equal; zero: none
 	ClockSkew  time.Duration // how far its clock is ahead of this node's, as last seen; negative: behind
-	Refused    uint64        // entries and messages of it that were refused
+	Refused    uint64        // the sum of Refusals
+
+	Path        PeerPath          // "" when not connected
+	Limited     bool              // relayed, by a relay that bounds bytes and time: no gossip, exchanges in pieces
+	BytesIn     int64             // received from it, since the node was opened; without headers of the transport
+	BytesOut    int64             // sent to it
+	Score       float64           // 0 is a good one, and it only sinks: with refusals, and while the peer is too slow
+	Refusals    map[string]uint64 // what was refused of it since the node was opened, by kind: see RefusedSkew and the others. Not nil
+	BannedUntil time.Time         // turned away until then for what was refused of it; zero: not
 }
+
+// PeerPath is how a connected peer is reached.
+type PeerPath string
+
+// Paths to a peer.
+const (
+	PathDirect  PeerPath = p2p.PathDirect
+	PathRelayed PeerPath = p2p.PathRelayed // through another peer
+	PathPunched PeerPath = p2p.PathPunched // direct, through NATs, arranged through a relay
+)
+
+// Kinds of refusals in [PeerInfo].Refusals. There may be others.
+const (
+	RefusedSkew      = "skew"              // entries with a stamp too far ahead
+	RefusedBounds    = "bounds"            // entries over the limits
+	RefusedForged    = "forged"            // entries under another peer's name
+	RefusedMalformed = "malformed"         // entries that no node writes
+	RefusedMessage   = "message"           // messages and frames that cannot be read
+	RefusedEnvelope  = p2p.RefusedEnvelope // gossip that is badly signed or wrapped
+	RefusedStreams   = p2p.RefusedStreams  // more exchanges at a time than a peer may have
+)
 
 // Connect dials a peer at a multiaddr that ends in /p2p/<peer id>, and returns its id once the connection
 // is authenticated. Registries in common exchange by themselves from then on, and a lost connection is
@@ -86,8 +115,8 @@ func (n *Node) disconnect(ctx context.Context, p PeerID) error {
 	return nil
 }
 
-// Peers returns the peers that are connected, and those that shared a registry since it was opened, by
-// ascending ID.
+// Peers returns the peers that are connected, those that shared a registry since it was opened, and those that
+// are banned, by ascending ID.
 func (n *Node) Peers() []PeerInfo {
 	open, err := n.open(context.Background())
 	if err != nil || n.host == nil {
@@ -97,6 +126,12 @@ func (n *Node) Peers() []PeerInfo {
 	for _, p := range n.host.Peers() {
 		byID[PeerID(p.ID)] = &PeerInfo{
 			ID: PeerID(p.ID), Addrs: p.Addrs, Connected: true, Transport: p.Transport, Relayed: p.Relayed, Inbound: p.Inbound, RTT: p.RTT, Since: p.Since,
+			Path: PeerPath(p.Path), Limited: p.Limited, Score: p.Score,
+		}
+	}
+	for _, id := range n.host.Banned() {
+		if byID[PeerID(id)] == nil {
+			byID[PeerID(id)] = &PeerInfo{ID: PeerID(id)}
 		}
 	}
 	for _, r := range open {
@@ -104,10 +139,25 @@ func (n *Node) Peers() []PeerInfo {
 	}
 	out := make([]PeerInfo, 0, len(byID))
 	for _, p := range byID {
+		n.describeConduct(p)
 		out = append(out, *p)
 	}
 	slices.SortFunc(out, func(a, b PeerInfo) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return out
+}
+
+// describeConduct adds what the network remembers of a peer, connected or not.
+func (n *Node) describeConduct(p *PeerInfo) {
+	c := n.host.Conduct(string(p.ID))
+	p.BytesIn, p.BytesOut = n.host.Bytes(string(p.ID))
+	p.Score -= c.Points
+	p.BannedUntil = c.BannedUntil
+	if p.Refusals = c.Refusals; p.Refusals == nil {
+		p.Refusals = map[string]uint64{}
+	}
+	for _, k := range p.Refusals {
+		p.Refused += k
+	}
 }
 
 // describePeers adds what a registry knows.
@@ -121,7 +171,6 @@ func (r *Registry) describePeers(byID map[PeerID]*PeerInfo) {
 			info = &PeerInfo{ID: id}
 			byID[id] = info
 		}
-		info.Refused += p.refused
 		if p.seen.After(info.LastSync) || info.ClockSkew == 0 {
 			info.ClockSkew = p.skew
 		}

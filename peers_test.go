@@ -62,6 +62,14 @@ func TestPeers(t *testing.T) {
 	require.Equal(t, []string{"test"}, p.Registries)
 	require.False(t, p.LastSync.IsZero())
 	require.Less(t, p.ClockSkew.Abs(), time.Minute)
+	require.Equal(t, minikv.PathDirect, p.Path)
+	require.False(t, p.Limited)
+	require.Positive(t, p.BytesIn)
+	require.Positive(t, p.BytesOut)
+	require.Zero(t, p.Score)
+	require.Empty(t, p.Refusals)
+	require.NotNil(t, p.Refusals)
+	require.Zero(t, p.BannedUntil)
 	m := a.Metrics()
 	require.Equal(t, 1, m.PeersConnected)
 	require.Positive(t, m.Syncs)
@@ -189,6 +197,9 @@ func TestClockAheadIsRefused(t *testing.T) {
 	require.Contains(t, log.String(), "clock is ahead of most of its peers")
 	require.Less(t, put(t, a, "after", "v").Time().Sub(time.Now()), time.Minute, "the clock was not moved")
 	require.Eventually(t, func() bool { return a.Node().Peers()[0].Refused > 0 && a.Node().Peers()[0].ClockSkew > 30*time.Minute }, patience, time.Millisecond)
+	p := a.Node().Peers()[0]
+	require.Equal(t, map[string]uint64{minikv.RefusedSkew: p.Refused}, p.Refusals)
+	require.Zero(t, p.BannedUntil, "its clock may be this node's own fault")
 }
 
 // The hybrid clocks of its peers follow a node that is ahead of them; it is told all the same.

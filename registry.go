@@ -38,6 +38,9 @@ type Registry struct {
 	peers      map[PeerID]*peerRecord
 	counts     counts
 	quarantine quarantine
+	writeTime  stopwatch
+	syncTime   stopwatch
+	gossipLag  stopwatch
 	warned     time.Duration // monotonic: when the clock was last complained of
 
 	nextTick   time.Duration // monotonic
@@ -198,6 +201,10 @@ func fillEntry(e *Entry, rec lwwmap.Record) {
 	}
 	if at := rec.Expires(); at != 0 {
 		e.Expires = expiryTime(at)
+	}
+	// A write without a lease takes over the fence of what it replaces, with the older base.
+	if fence, base := rec.Fence(); base == rec.Stamp() && !fence.IsBare() {
+		e.Under = Token(fence)
 	}
 }
 

@@ -103,7 +103,7 @@ func (s *nodeService) OpenHuge(ask HugeAsk, out *HugeRates) error {
 		return err
 	}
 	out.Open = time.Since(began).Seconds()
-	const gets = 100_000
+	gets := min(100_000, ask.Keys)
 	var some []string
 	for i, keys := 0, newKeyStream(1); i < ask.Keys; i++ {
 		if key := keys.next(); i%(ask.Keys/gets) == 0 {

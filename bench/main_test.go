@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // Every group runs to its end with few keys, and no row is without a figure. The figures themselves say nothing.
 func TestEveryGroup(t *testing.T) {
-	rows := map[string]int{"local": 7, "memory": 3, "transfer": 4, "visible": 2, "join": 6, "differ": 4, "writers": 2}
+	rows := map[string]int{"local": 7, "memory": 3, "transfer": 4, "visible": 2, "join": 6, "differ": 4, "writers": 2, "durable": 7, "durable-transfer": 2, "huge": 6}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -9,12 +9,14 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// gate lets the host dial only addresses that somebody named: libp2p would also
-// try those that a peer advertises for itself, and so could be made to send
-// packets anywhere.
+// gate turns banned peers away. A strict one, that of DiscoveryNone, also lets the host
+// dial only addresses that somebody named: libp2p would try those that a peer advertises
+// for itself as well, and so could be made to send packets anywhere.
 type gate struct {
-	mu    sync.RWMutex
-	named map[peer.ID][]ma.Multiaddr
+	strict bool
+	ledger *ledger
+	mu     sync.RWMutex
+	named  map[peer.ID][]ma.Multiaddr
 }
 
 // name allows dialling p at addrs.
@@ -25,6 +27,25 @@ func (g *gate) name(p peer.ID, addrs []ma.Multiaddr) {
 		g.named = make(map[peer.ID][]ma.Multiaddr)
 	}
 	g.named[p] = ma.Unique(append(g.named[p], addrs...))
+	for _, a := range addrs { // who names an address through a relay names the relay
+		if relay := relayOf(a); relay != nil {
+			g.named[relay.ID] = ma.Unique(append(g.named[relay.ID], relay.Addrs...))
+		}
+	}
+}
+
+// relayOf is the relay that an address leads through, nil if it leads through none or
+// does not say how to reach it.
+func relayOf(a ma.Multiaddr) *peer.AddrInfo {
+	before, circuit := ma.SplitFunc(a, func(c ma.Component) bool { return c.Protocol().Code == ma.P_CIRCUIT })
+	if circuit == nil || len(before) < 2 {
+		return nil
+	}
+	info, err := peer.AddrInfoFromP2pAddr(before)
+	if err != nil {
+		return nil
+	}
+	return info
 }
 
 func (g *gate) forget(p peer.ID) {
@@ -41,6 +62,12 @@ func (g *gate) addrs(p peer.ID) []ma.Multiaddr {
 
 // InterceptPeerDial implements connmgr.ConnectionGater.
 func (g *gate) InterceptPeerDial(p peer.ID) bool {
+	if !g.ledger.admits(p, nil) {
+		return false
+	}
+	if !g.strict {
+		return true
+	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return len(g.named[p]) > 0
@@ -49,6 +76,9 @@ func (g *gate) InterceptPeerDial(p peer.ID) bool {
 // InterceptAddrDial implements connmgr.ConnectionGater. It sees addresses with
 // their DNS names resolved, so a peer named by DNS may be dialled at any address.
 func (g *gate) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {
+	if !g.strict {
+		return true
+	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	for _, n := range g.named[p] {
@@ -74,8 +104,8 @@ func isDNS(a ma.Multiaddr) bool {
 func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
 
 // InterceptSecured implements connmgr.ConnectionGater.
-func (g *gate) InterceptSecured(network.Direction, peer.ID, network.ConnMultiaddrs) bool {
-	return true
+func (g *gate) InterceptSecured(_ network.Direction, p peer.ID, at network.ConnMultiaddrs) bool {
+	return g.ledger.admits(p, at.RemoteMultiaddr())
 }
 
 // InterceptUpgraded implements connmgr.ConnectionGater.

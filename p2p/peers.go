@@ -19,11 +19,13 @@ const pingTimeout = 10 * time.Second
 type Peer struct {
 	ID        string
 	Addrs     []string      // where its connections lead, without /p2p/ID
-	Transport string        // of the oldest connection: "quic", "tcp"
+	Transport string        // of the oldest connection, a direct one if there is one: "quic", "tcp", "relay"
+	Path      string        // PathDirect, PathRelayed or PathPunched
+	Limited   bool          // relayed, and the relay limits bytes and time
 	Relayed   bool          // every connection goes through a relay
 	Inbound   bool          // the peer dialled
 	RTT       time.Duration // moving average of pings; 0 before the first
-	Score     float64       // 0, or below for a peer whose gossip was rejected or that is too slow
+	Score     float64       // 0, or below for a peer whose gossip was rejected or that is too slow; without the points of Conduct
 	Since     time.Time     // connected since
 }
 
@@ -72,6 +74,9 @@ func (t *peerTable) Connected(_ network.Network, c network.Conn) {
 		t.tell(p, true)
 	}
 	t.conns[p][c] = struct{}{}
+	if !isRelayed(c.RemoteMultiaddr()) && len(t.conns[p]) > 1 {
+		t.h.goRun(func() { t.h.leaveRelay(p) })
+	}
 }
 
 // Disconnected implements network.Notifiee.
@@ -80,6 +85,13 @@ func (t *peerTable) Disconnected(_ network.Network, c network.Conn) {
 	defer t.mu.Unlock()
 	p := c.RemotePeer()
 	delete(t.conns[p], c)
+	if !isRelayed(c.RemoteMultiaddr()) && !hasDirect(t.conns[p]) {
+		t.h.punched.forget(p)
+		t.h.redial.lost(p)
+	}
+	if c.Stat().Limited && !hasLimited(t.conns[p]) {
+		t.h.goRun(func() { t.h.unlimited(p) })
+	}
 	if len(t.conns[p]) > 0 || t.ping[p] == nil {
 		return
 	}
@@ -142,28 +154,35 @@ func (h *Host) Peers() []Peer {
 
 func (h *Host) describe(p peer.ID, conns map[network.Conn]struct{}, since time.Time) Peer {
 	d := Peer{ID: p.String(), Relayed: true, Since: since, Score: h.score(p), RTT: h.host.Peerstore().LatencyEWMA(p)}
-	var oldest time.Time
+	d.Limited = h.host.Network().Connectedness(p) == network.Limited
+	var best network.Conn
 	for c := range conns {
 		d.Addrs = append(d.Addrs, c.RemoteMultiaddr().String())
 		if !isRelayed(c.RemoteMultiaddr()) {
 			d.Relayed = false
 		}
-		if st := c.Stat(); oldest.IsZero() || st.Opened.Before(oldest) {
-			oldest = st.Opened
-			d.Inbound = st.Direction == network.DirInbound
-			d.Transport = transportName(c)
+		if best == nil || better(c, best) {
+			best = c
 		}
 	}
-	sort.Strings(d.Addrs)
+	if best != nil {
+		d.Inbound = best.Stat().Direction == network.DirInbound
+		d.Transport = transportName(best)
+	}
+	d.Path = h.path(p, d.Relayed)
+	sort.Slice(d.Addrs, func(i, j int) bool {
+		if a, b := strings.Contains(d.Addrs[i], circuit), strings.Contains(d.Addrs[j], circuit); a != b {
+			return b
+		}
+		return d.Addrs[i] < d.Addrs[j]
+	})
 	return d
 }
 
-func isRelayed(a ma.Multiaddr) bool {
-	_, err := a.ValueForProtocol(ma.P_CIRCUIT)
-	return err == nil
-}
-
 func transportName(c network.Conn) string {
+	if isRelayed(c.RemoteMultiaddr()) {
+		return "relay"
+	}
 	name, _, _ := strings.Cut(c.ConnState().Transport, "-")
 	return name
 }
@@ -175,7 +194,7 @@ func (h *Host) pingLoop(ctx context.Context, p peer.ID) {
 		return
 	}
 	for ctx.Err() == nil {
-		pctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "ping"), pingTimeout)
+		pctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(network.WithNoDial(ctx, "ping"), "ping"), pingTimeout)
 		if r := <-ping.Ping(pctx, h.host, p); r.Error != nil {
 			h.log.Debug("ping failed", "peer", p, "err", r.Error)
 		}

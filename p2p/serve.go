@@ -53,6 +53,7 @@ func (h *Host) Serve(proto string, handle func(s *Stream)) {
 		defer h.wg.Done()
 		if !h.streams.enter(p) {
 			h.log.Debug("stream refused: peer has too many open", "peer", p, "protocol", proto)
+			h.refuse(p, RefusedStreams, 1, 0)
 			_ = s.Reset()
 			return
 		}

@@ -30,12 +30,14 @@ var mayKnow = map[string][]string{
 	"/replica": {"/hlc", "/crdt", "/lwwmap"},
 	"/p2p":     {},
 	"/store":   {"/hlc", "/crdt", "/lwwmap"},
-	"":         {"/hlc", "/crdt", "/lwwmap", "/replica", "/p2p", "/store"},
+	"/seal":    {},
+	"/ticket":  {},
+	"":         {"/hlc", "/crdt", "/lwwmap", "/replica", "/p2p", "/store", "/seal", "/ticket"},
 }
 
 // pure packages are step functions: time, randomness and messages come in as
 // arguments.
-var pure = []string{"/hlc", "/crdt", "/lwwmap", "/replica"}
+var pure = []string{"/hlc", "/crdt", "/lwwmap", "/replica", "/seal", "/ticket"}
 
 var impure = []string{"context", "net", "os", "io/fs", "syscall", "crypto/rand", "log", "log/slog"}
 

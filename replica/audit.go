@@ -217,11 +217,16 @@ func (s *Session) settleKey(k itemKey, mine lwwmap.Record, theirs lwwmap.Item, t
 		a.Holds, a.Held = true, mine.Item()
 		b.Seen = s.peerContext.Has(a.Held.Dot)
 	}
-	switch lwwmap.Resolve(a, b) {
+	choice := lwwmap.Resolve(a, b)
+	if s.direction == Take {
+		s.settleTaking(k, mine, theirs, theyHold, choice)
+		return
+	}
+	switch choice {
 	case lwwmap.First:
 		s.sending.repeat(mine)
 	case lwwmap.Second, lwwmap.Neither:
-		if a.Holds {
+		if a.Holds && s.direction == TwoWay {
 			s.view.drop(k, mine, lwwmap.Record{})
 			s.view.set(k, mine, lwwmap.Record{})
 		}

@@ -14,6 +14,9 @@ func (s *Session) handleEntries(at Instant, f *Entries) error {
 	if s.peerContext == nil || (s.gotLast && !f.Despite) {
 		return fmt.Errorf("%w: entries out of turn", ErrProtocol)
 	}
+	if s.direction == Give && len(f.Entries) > 0 {
+		return fmt.Errorf("%w: entries from a peer that may only read", ErrProtocol)
+	}
 	if len(f.Entries) == 0 && !f.Last {
 		return fmt.Errorf("%w: frame of no entries", ErrProtocol)
 	}
@@ -29,6 +32,8 @@ func (s *Session) handleEntries(at Instant, f *Entries) error {
 func (s *Session) applyAll(at Instant, entries []lwwmap.Entry, despite bool) {
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
+	was := s.r.stats.Refused
+	defer func() { s.reasons.add(s.r.stats.Refused.Since(was)) }()
 	for i := range entries {
 		e := &entries[i]
 		s.got++
@@ -66,14 +71,16 @@ func (s *Session) joinUnseen(k itemKey, theirs lwwmap.Record) {
 	}
 	switch lwwmap.Resolve(a, b) {
 	case lwwmap.First:
-		if b.Seen {
+		if s.direction == Take {
+			s.mirror(k, mine, mine, liveHash(theirs, s.when))
+		} else if b.Seen {
 			s.sending.repeat(mine)
 		}
 	case lwwmap.Second:
 		if a.Holds && a.Held.Compare(b.Held) > 0 {
 			s.view.drop(k, mine, theirs)
 		}
-		s.view.set(k, mine, theirs)
+		s.set(k, mine, theirs)
 	}
 }
 
@@ -86,7 +93,7 @@ func (s *Session) joinDespite(k itemKey, theirs lwwmap.Record) {
 	if d, ok := s.view.drops[k]; ok {
 		s.view.drop(k, d.Was, theirs)
 	}
-	s.view.set(k, mine, theirs)
+	s.set(k, mine, theirs)
 }
 
 func horizonOf(h lwwmap.Horizons, k lwwmap.Kind) lwwmap.Order { return h.Of(k) }

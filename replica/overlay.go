@@ -16,6 +16,9 @@ type overlay struct {
 	changed map[itemKey]lwwmap.Record // the zero Record: gone
 	full    bool                      // too much has changed to keep it; only the digest is kept
 	drops   map[itemKey]lwwmap.Drop
+	// mirrored holds, for a side that may only read, what sums have for a key
+	// where that is not what the peer is presumed to hold; see direction.go.
+	mirrored map[itemKey]lwwmap.Digest
 }
 
 type itemKey struct {
@@ -31,6 +34,7 @@ func (v *overlay) init(snap *lwwmap.Snapshot, when hlc.Timestamp) {
 	v.snap, v.when, v.sums = snap, when, snap.SumsAt(when)
 	v.changed = map[itemKey]lwwmap.Record{}
 	v.drops = map[itemKey]lwwmap.Drop{}
+	v.mirrored = map[itemKey]lwwmap.Digest{}
 }
 
 // get returns what the join holds for a key, as far as it is known.
@@ -50,6 +54,11 @@ func (v *overlay) set(k itemKey, was, now lwwmap.Record) {
 	if !now.IsZero() && !now.Dead(v.when) {
 		v.sums.Add(bucket, now.Hash())
 	}
+	v.keep(k, now)
+}
+
+// keep is set without the digest.
+func (v *overlay) keep(k itemKey, now lwwmap.Record) {
 	if v.full {
 		return
 	}

@@ -286,6 +286,21 @@ type Refusals struct {
 	Malformed uint64
 }
 
+// Since returns what has been counted since was.
+func (r Refusals) Since(was Refusals) Refusals {
+	return Refusals{Skew: r.Skew - was.Skew, Bounds: r.Bounds - was.Bounds, Forged: r.Forged - was.Forged, Malformed: r.Malformed - was.Malformed}
+}
+
+// Total is the sum over all reasons.
+func (r Refusals) Total() uint64 { return r.Skew + r.Bounds + r.Forged + r.Malformed }
+
+func (r *Refusals) add(o Refusals) {
+	r.Skew += o.Skew
+	r.Bounds += o.Bounds
+	r.Forged += o.Forged
+	r.Malformed += o.Malformed
+}
+
 // SessionCounts counts sessions by how they ended.
 type SessionCounts struct {
 	Equal, Merged, Unverified, Failed uint64

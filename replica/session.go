@@ -41,6 +41,8 @@ type Session struct {
 	state  State
 	err    error
 
+	direction Direction
+
 	snap   *lwwmap.Snapshot
 	clock  hlc.Timestamp // this side's in its hello
 	wall   hlc.Timestamp // the same
@@ -60,6 +62,7 @@ type Session struct {
 	gotLast bool
 	got     uint64
 	refused uint64
+	reasons Refusals // of refused
 	dropped int
 	told    *Status // last status sent
 	heard   *Status // last status received
@@ -71,10 +74,11 @@ type Session struct {
 // SessionStats sums a session up.
 type SessionStats struct {
 	State                   State
-	Sent, Received, Refused uint64 // entries
-	Dropped                 int    // entries taken out on the peer's word
-	Rounds                  int    // round trips
-	PeerKeys                uint64 // entries the peer holds, as it says
+	Sent, Received, Refused uint64   // entries
+	Dropped                 int      // entries taken out on the peer's word
+	Rounds                  int      // round trips
+	PeerKeys                uint64   // entries the peer holds, as it says
+	Reasons                 Refusals // why entries were refused
 }
 
 // Dial begins a session as the side that speaks first.
@@ -105,9 +109,17 @@ func (s *Session) hello(state lwwmap.Digest) *Hello {
 // stateAt is one digest of the entries that are not dead by then and of the
 // context: a hello says in 16 bytes whether there is anything to do.
 func (s *Session) stateAt(when hlc.Timestamp) lwwmap.Digest {
-	root, context := s.snap.RootAt(when), s.snap.Context().Hash()
+	return stateDigest(s.snap.RootAt(when), s.snap.Context().Hash())
+}
+
+func stateDigest(root lwwmap.Digest, context [16]byte) lwwmap.Digest {
 	sum := sha256.Sum256(append(root[:], context[:]...))
 	return lwwmap.Digest(sum[:len(root)])
+}
+
+// State is what a hello of this replica would say now.
+func (r *Replica) State(at Instant) lwwmap.Digest {
+	return stateDigest(r.m.RootAt(r.Now(at)), r.m.Context().Hash())
 }
 
 // Peer returns the id of the peer.
@@ -125,7 +137,7 @@ func (s *Session) Stats() SessionStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return SessionStats{
-		State: s.state, Sent: s.sending.count, Received: s.got, Refused: s.refused, Dropped: s.dropped, Rounds: s.rounds, PeerKeys: s.keys,
+		State: s.state, Sent: s.sending.count, Received: s.got, Refused: s.refused, Dropped: s.dropped, Rounds: s.rounds, PeerKeys: s.keys, Reasons: s.reasons,
 	}
 }
 
@@ -284,6 +296,15 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 	s.contextCame()
 	s.tellContext()
 	s.view.init(s.snap, s.when)
+	switch s.direction {
+	case Give: // nor does it know of writes of this replica that this one does not
+		s.sending.init(s.snap, context)
+		return nil
+	case Take:
+		s.sending.init(s.snap, s.snap.Context())
+		s.beginMirror()
+		return nil
+	}
 	s.sending.init(s.snap, context)
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
@@ -382,9 +403,14 @@ func (s *Session) evaluate(at Instant) {
 
 // merge takes over what only a verified session may: the peer's context, and
 // the drops. The clock goes above all that the context names: entries that are
-// gone cannot move it any more.
+// gone cannot move it any more. Of a peer that may only read nothing is taken
+// over.
 func (s *Session) merge(at Instant) {
 	r := s.r
+	if s.direction == Give {
+		s.end(at, Merged)
+		return
+	}
 	if err := r.cfg.Clock.Observe(s.theirs, at.Wall); err != nil { // set back since the hello
 		s.fail(at, fmt.Errorf("peer's clock: %w", err))
 		return

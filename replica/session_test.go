@@ -68,7 +68,15 @@ func (n *node) root() lwwmap.Digest { return n.Map().RootAt(n.Now(n.now())) }
 // returns both sides and the bytes that went each way.
 func pipe(t testing.TB, a, b *node) (dialled, accepted *replica.Session, bytes [2]int) {
 	t.Helper()
+	return pipeOnly(t, a, b, replica.TwoWay, replica.TwoWay)
+}
+
+// pipeOnly is pipe for a session of one direction: a's and b's part in it.
+func pipeOnly(t testing.TB, a, b *node, aDoes, bDoes replica.Direction) (dialled, accepted *replica.Session, bytes [2]int) {
+	t.Helper()
 	dialled, accepted = a.Dial(a.now(), b.name), b.Accept(b.now(), a.name)
+	dialled.Only(aDoes)
+	accepted.Only(bDoes)
 	pass := func(i int, from, to *replica.Session, fromNode, toNode *node) bool {
 		f, ok := from.Next(fromNode.now())
 		if !ok {

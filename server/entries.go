@@ -144,6 +144,9 @@ func entry(e minikv.Entry) admin.Entry {
 	if !e.Expires.IsZero() {
 		out.Expires = e.Expires.UTC()
 	}
+	if !e.Under.IsZero() {
+		out.Under = e.Under.String()
+	}
 	if l := e.Lock; l != nil {
 		out.Lock = &admin.Lock{Owner: string(l.Owner), Token: l.Token.String(), Until: l.Until.UTC()}
 	}

@@ -74,7 +74,9 @@ func httpStatus(c admin.Code) int {
 		return http.StatusNotFound
 	case admin.CodeBadRequest:
 		return http.StatusBadRequest
-	case admin.CodePrivate, admin.CodeReadOnly:
+	case admin.CodeUnauthorized:
+		return http.StatusUnauthorized
+	case admin.CodePrivate, admin.CodeReadOnly, admin.CodeForbidden:
 		return http.StatusForbidden
 	case admin.CodeLocked:
 		return http.StatusLocked

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,17 +19,20 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	m := s.node.Metrics()
 	return reply(w, admin.Status{
 		Node: string(s.node.ID()), Name: s.node.Name(), Version: s.cfg.Version, Started: s.started.UTC(),
 		Addrs: list(s.node.Addrs()), Admin: s.cfg.Admin, Discovery: s.cfg.Discovery, Storage: s.cfg.Storage,
 		Registries: regs, Peers: s.peers(),
-		Metrics: admin.Metrics{
-			Bytes: m.Bytes, DiskBytes: m.DiskBytes, Leases: m.Leases, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Collected: m.Collected,
-			Refused: m.Refused, Dropped: m.Dropped, LateWrites: m.LateWrites, Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, Overlaps: m.OverlapsSeen,
-			ClockSkewMax: admin.Duration(m.ClockSkewMax),
-		},
+		Metrics: metrics(s.node.Metrics()),
 	})
+}
+
+func metrics(m minikv.Metrics) admin.Metrics {
+	return admin.Metrics{
+		Bytes: m.Bytes, DiskBytes: m.DiskBytes, Leases: m.Leases, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Collected: m.Collected,
+		Refused: m.Refused, Dropped: m.Dropped, LateWrites: m.LateWrites, Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, Overlaps: m.OverlapsSeen,
+		ClockSkewMax: admin.Duration(m.ClockSkewMax),
+	}
 }
 
 // list makes a nil slice an empty one, which is [] in JSON.
@@ -47,14 +51,21 @@ func (s *Server) peers() []admin.Peer {
 		ap := admin.Peer{
 			ID: string(p.ID), Addrs: list(p.Addrs), Connected: p.Connected, Transport: p.Transport, Relayed: p.Relayed,
 			RTT: admin.Duration(p.RTT), Registries: list(p.Registries), ClockSkew: admin.Duration(p.ClockSkew), Refused: p.Refused,
-		}
-		if !p.LastSync.IsZero() {
-			t := p.LastSync.UTC()
-			ap.LastSync = &t
+			Path: string(p.Path), Limited: p.Limited, Inbound: p.Inbound, BytesIn: p.BytesIn, BytesOut: p.BytesOut, Score: p.Score, Refusals: p.Refusals,
+			Since: when(p.Since), LastSync: when(p.LastSync), BannedUntil: when(p.BannedUntil),
 		}
 		out = append(out, ap)
 	}
 	return out
+}
+
+// when makes a zero time null in JSON.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) error {

@@ -1,8 +1,10 @@
-// Package server offers a node to other programs of the same machine: the admin API that the command line uses, HTTP with JSON over a
-// unix socket or loopback TCP. Package admin describes the protocol and has the client.
+// Package server offers a node to other programs: the admin API that the command line uses, HTTP with JSON. Package admin describes
+// the protocol and has the client.
 //
-// The API asks nobody who they are. The unix socket is open to its owner alone; on TCP every user of the machine may call, but
-// no other machine, and no web page by way of a browser.
+// There are two ways in, to the same handlers. [Listen] opens a unix socket or loopback TCP for the command line; there the API
+// asks nobody who they are: the socket is open to its owner alone, on TCP every user of the machine may call, but no other machine,
+// and no web page by way of a browser. [Server.Web] is for browsers, Prometheus and other machines: it has a token, sessions,
+// and a guard against pages of other sites.
 package server
 
 import (
@@ -11,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/minikv/minikv"
@@ -37,10 +40,15 @@ type Server struct {
 	cfg     Config
 	started time.Time
 	http    *http.Server
+	mu      sync.Mutex
+	webs    []*http.Server  // closed with the server
 	ctx     context.Context // ends streams and held locks
 	stop    context.CancelFunc
 	streams chan struct{}
 	batches chan struct{}
+	meters  *meters
+
+	recorder recorder
 }
 
 // New makes the API of a node, which stays the caller's: close the server first, then the node.
@@ -52,6 +60,8 @@ func New(node *minikv.Node, cfg Config) *Server {
 		cfg.Storage = "memory"
 	}
 	s := &Server{node: node, cfg: cfg, started: time.Now(), streams: make(chan struct{}, maxStreams), batches: make(chan struct{}, maxBatches)}
+	s.recorder = recorder{s: s, followed: map[string]*followed{}, news: make(chan struct{})}
+	s.meters = newMeters(node, cfg.Version)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.Handler(),
@@ -77,41 +87,26 @@ func (s *Server) Close() error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		return s.http.Close()
+	s.mu.Lock()
+	all := append(s.webs, s.http)
+	s.mu.Unlock()
+	var errs []error
+	for _, h := range all {
+		if err := h.Shutdown(ctx); err != nil {
+			errs = append(errs, h.Close())
+		}
 	}
-	return nil
+	s.recorder.begin.Do(func() {}) // not any more
+	s.recorder.wg.Wait()
+	return errors.Join(errs...)
 }
 
-// Handler is the API as a handler, for those who serve it themselves.
-func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET /v1/entry":         s.getEntry,
-		"PUT /v1/entry":         s.putEntry,
-		"DELETE /v1/entry":      s.deleteEntry,
-		"GET /v1/ttl":           s.getTTL,
-		"PUT /v1/ttl":           s.putTTL,
-		"DELETE /v1/ttl":        s.deleteTTL,
-		"GET /v1/keys":          s.listKeys,
-		"GET /v1/entries":       s.listEntries,
-		"GET /v1/watch":         s.watch,
-		"POST /v1/batch":        s.batch,
-		"POST /v1/lock":         s.lock,
-		"POST /v1/lock/hold":    s.hold,
-		"DELETE /v1/lock":       s.unlock,
-		"GET /v1/status":        s.getStatus,
-		"GET /v1/peers":         s.listPeers,
-		"POST /v1/peers":        s.connect,
-		"POST /v1/sync":         s.sync,
-		"GET /v1/snapshot":      s.snapshot,
-		"POST /v1/compact":      s.compact,
-		"GET /v1/registries":    s.listRegistries,
-		"POST /v1/registries":   s.addRegistry,
-		"DELETE /v1/registries": s.dropRegistry,
-	} {
-		mux.HandleFunc(pattern, s.handle(h))
-	}
-	mux.HandleFunc("/", s.handle(unknownCall))
-	return guard(mux)
+// adopt makes Close close another server of the same handlers.
+func (s *Server) adopt(h *http.Server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.webs = append(s.webs, h)
 }
+
+// Handler is the API of the unix socket and of loopback TCP as a handler, for those who serve it themselves.
+func (s *Server) Handler() http.Handler { return guard(s.mux(true)) }

@@ -16,6 +16,9 @@ type Stats struct {
 	Disk   int64 // bytes of all files
 	Log    int64 // of these, in logs: bounded, and used again
 	Memory int64 // bytes of memory for what was read, and for what is not yet in tables
+
+	Compactions uint64 // done since it was opened
+	Debt        int64  // bytes that compaction has still to write, as the engine estimates
 }
 
 // Stats returns what the store takes at the moment, zero when it is closed. It
@@ -24,6 +27,7 @@ func (s *Store) Stats() (st Stats) {
 	_ = s.use(func() error { // closed: zero
 		m := s.db.Metrics()
 		st.Memory = m.BlockCache.Size + int64(m.MemTable.Size)
+		st.Compactions, st.Debt = uint64(m.Compact.Count), int64(m.Compact.EstimatedDebt)
 		names, err := s.disk.FS.List(s.dir)
 		for _, name := range names {
 			info, err := s.disk.FS.Stat(s.disk.FS.PathJoin(s.dir, name))

@@ -23,6 +23,8 @@ type banner struct {
 	discovery  string
 	dir        string // "": in memory
 	durability string
+	http       string // "": not served
+	resp       string // address for Redis clients; "": none
 }
 
 // openRegistry is one line of the banner.
@@ -75,6 +77,12 @@ func (a *app) printBanner(b banner) error {
 	row("discovery", map[string]string{"lan": "lan: nodes on this network find each other by themselves", "none": "none: only nodes that are named"}[b.discovery])
 	if b.dir != "" {
 		row("directory", b.dir)
+	}
+	if b.http != "" {
+		row("inspector", b.http)
+	}
+	if b.resp != "" {
+		row("redis", b.resp)
 	}
 	reg := "cities"
 	if len(b.registries) > 0 {

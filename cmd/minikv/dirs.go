@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minikv/minikv/server"
 	"github.com/minikv/minikv/server/admin"
 )
 
@@ -54,7 +55,7 @@ func checkDir(dir string) error {
 		switch name := e.Name(); {
 		case name == "identity.key" || strings.HasPrefix(name, "MANIFEST-"):
 			return nil
-		case name != socketName && name != "LOCK" && name != "lost+found" && !strings.HasPrefix(name, "."):
+		case name != socketName && name != server.TokenFile && name != "LOCK" && name != "lost+found" && !strings.HasPrefix(name, "."):
 			strange = name
 		}
 	}

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -172,17 +175,49 @@ func (a *app) printPeers(peers []admin.Peer, now time.Time) error {
 	}
 	var rows [][]string
 	for _, p := range peers {
-		state := "gone"
-		if p.Connected {
-			state = "connected"
-		}
 		addr := "-"
 		if len(p.Addrs) > 0 {
 			addr = p.Addrs[0]
 		}
-		rows = append(rows, []string{p.ID, state, printable(addr), p.RTT.String(), ago(p.LastSync, now), p.ClockSkew.String(), printable(strings.Join(p.Registries, ","))})
+		rows = append(rows, []string{
+			p.ID, peerState(p, now), orDash(pathText(p)), orDash(p.Transport), printable(addr), p.RTT.String(), ago(p.LastSync, now), p.ClockSkew.String(),
+			count(p.BytesIn), count(p.BytesOut), refusalText(p.Refusals), strconv.FormatFloat(p.Score, 'f', -1, 32), orDash(printable(strings.Join(p.Registries, ","))),
+		})
 	}
-	return a.table("PEER STATE ADDRESS RTT SYNCED CLOCK REGISTRIES", rows)
+	return a.table("PEER STATE PATH TRANSPORT ADDRESS RTT SYNCED CLOCK BYTES-IN BYTES-OUT REFUSED SCORE REGISTRIES", rows)
+}
+
+func peerState(p admin.Peer, now time.Time) string {
+	switch {
+	case p.BannedUntil != nil:
+		return "banned for " + p.BannedUntil.Sub(now).Round(time.Second).String()
+	case p.Connected:
+		return "connected"
+	}
+	return "gone"
+}
+
+func pathText(p admin.Peer) string {
+	if p.Limited {
+		return p.Path + ", limited"
+	}
+	return p.Path
+}
+
+// refusalText lists refusals by kind, such as "2 forged, 1 skew".
+func refusalText(kinds map[string]uint64) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		out = append(out, count(kinds[k])+" "+printable(k))
+	}
+	return orDash(strings.Join(out, ", "))
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }
 
 func newSync(a *app) *cobra.Command {

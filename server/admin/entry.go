@@ -14,6 +14,7 @@ type Entry struct {
 	Revision string    // sorts all writes to a key, on all nodes
 	Expires  time.Time // zero: never
 	Lock     *Lock     // nil: not locked
+	Under    string    // token of the lease it was written under; "": none
 }
 
 // Lock is a held lease.
@@ -33,16 +34,19 @@ type entryJSON struct {
 	Revision string     `json:"revision"`
 	Expires  *time.Time `json:"expires"`
 	Lock     *Lock      `json:"lock"`
+	Under    string     `json:"under,omitempty"`
 }
 
 // MarshalJSON writes expires and lock as null where there is none.
-func (e Entry) MarshalJSON() ([]byte, error) {
-	j := entryJSON{Node: e.Node, Time: e.Time, Revision: e.Revision, Expires: timePtr(e.Expires), Lock: e.Lock}
+func (e Entry) MarshalJSON() ([]byte, error) { return marshal(e.json()) }
+
+func (e Entry) json() entryJSON {
+	j := entryJSON{Node: e.Node, Time: e.Time, Revision: e.Revision, Expires: timePtr(e.Expires), Lock: e.Lock, Under: e.Under}
 	j.Key, j.KeyB64 = texts(e.Key)
 	if e.Value != nil {
 		j.Value, j.ValueB64 = texts(e.Value)
 	}
-	return marshal(j)
+	return j
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -59,7 +63,7 @@ func (e *Entry) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return err
 	}
-	*e = Entry{Key: string(key), Value: value, Node: j.Node, Time: j.Time, Revision: j.Revision, Lock: j.Lock}
+	*e = Entry{Key: string(key), Value: value, Node: j.Node, Time: j.Time, Revision: j.Revision, Lock: j.Lock, Under: j.Under}
 	if j.Expires != nil {
 		e.Expires = *j.Expires
 	}

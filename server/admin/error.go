@@ -10,23 +10,25 @@ type Code string
 
 // The codes that a node answers with.
 const (
-	CodeNotFound   Code = "not_found"   // the key is absent, deleted or expired
-	CodeNoRegistry Code = "no_registry" // the registry is not open on this node
-	CodePrivate    Code = "private"     // private registries come with tickets
-	CodeLocked     Code = "locked"      // somebody else holds the key's lease
-	CodeLeaseLost  Code = "lease_lost"  // the token is not, or no longer, the key's lease
-	CodeNoQuorum   Code = "no_quorum"   // too few voters answer
-	CodeBadRequest Code = "bad_request" // the caller's mistake: key, duration, token, body
-	CodeTooLarge   Code = "too_large"   // key, value or body over the limit
-	CodeClockSkew  Code = "clock_skew"  // this node's clock is not to be trusted
-	CodeReadOnly   Code = "read_only"   // the node takes no writes
-	CodeClosed     Code = "closed"      // the node is shutting down
-	CodeBusy       Code = "busy"        // a limit of the admin API is reached; try again later
-	CodeNoPeer     Code = "no_peer"     // a peer is unknown or does not answer
-	CodeDiskFull   Code = "disk_full"   // the node's disk has too little room left; reads go on
-	CodeStorage    Code = "storage"     // the node's disk failed, or its data is damaged
-	CodeTimeout    Code = "timeout"     // the node took longer than the caller would wait
-	CodeInternal   Code = "internal"    // anything else
+	CodeNotFound     Code = "not_found"    // the key is absent, deleted or expired
+	CodeNoRegistry   Code = "no_registry"  // the registry is not open on this node
+	CodePrivate      Code = "private"      // private registries come with tickets
+	CodeLocked       Code = "locked"       // somebody else holds the key's lease
+	CodeLeaseLost    Code = "lease_lost"   // the token is not, or no longer, the key's lease
+	CodeNoQuorum     Code = "no_quorum"    // too few voters answer
+	CodeBadRequest   Code = "bad_request"  // the caller's mistake: key, duration, token, body
+	CodeTooLarge     Code = "too_large"    // key, value or body over the limit
+	CodeClockSkew    Code = "clock_skew"   // this node's clock is not to be trusted
+	CodeReadOnly     Code = "read_only"    // the node, or this way into it, takes no writes
+	CodeClosed       Code = "closed"       // the node is shutting down
+	CodeBusy         Code = "busy"         // a limit of the admin API is reached; try again later
+	CodeNoPeer       Code = "no_peer"      // a peer is unknown or does not answer
+	CodeDiskFull     Code = "disk_full"    // the node's disk has too little room left; reads go on
+	CodeStorage      Code = "storage"      // the node's disk failed, or its data is damaged
+	CodeForbidden    Code = "forbidden"    // a page of another site, or a name that is not the node's
+	CodeTimeout      Code = "timeout"      // the node took longer than the caller would wait
+	CodeUnauthorized Code = "unauthorized" // the call shows no token, or a wrong one
+	CodeInternal     Code = "internal"     // anything else
 )
 
 // Error is the body of every answer that is not a success, and what the methods of [Client] return for it.

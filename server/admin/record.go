@@ -37,6 +37,7 @@ type recordJSON struct {
 	Time     json.RawMessage `json:"time,omitempty"`
 	Revision json.RawMessage `json:"revision,omitempty"`
 	Lock     json.RawMessage `json:"lock,omitempty"`
+	Under    json.RawMessage `json:"under,omitempty"`
 }
 
 // MarshalJSON writes the value as text or value_base64, never as bare JSON, so that reading it back gives equal bytes.

@@ -37,6 +37,16 @@ type Peer struct {
 	LastSync   *time.Time `json:"last_sync"`  // null: never
 	ClockSkew  Duration   `json:"clock_skew"` // its clock minus ours
 	Refused    uint64     `json:"refused"`    // entries and messages of it
+
+	Path        string            `json:"path,omitempty"`    // direct, relayed or punched; empty: not connected
+	Limited     bool              `json:"limited,omitempty"` // relayed within narrow limits
+	Inbound     bool              `json:"inbound,omitempty"` // it dialled
+	Since       *time.Time        `json:"since"`             // of the connection; null: not connected
+	BytesIn     int64             `json:"bytes_in"`          // since the node's start
+	BytesOut    int64             `json:"bytes_out"`
+	Score       float64           `json:"score"`        // 0 is a good one; it only sinks
+	Refusals    map[string]uint64 `json:"refusals"`     // by kind
+	BannedUntil *time.Time        `json:"banned_until"` // null: not banned
 }
 
 // Metrics are what a node holds and has done since its start.
