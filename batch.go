@@ -23,7 +23,8 @@ type Batch struct {
 	writes []batchWrite
 	values []byte // of all writes, one behind the other
 	bytes  int    // of keys and values
-	err    error  // the first mistake
+	noWait bool
+	err    error // the first mistake
 }
 
 type batchWrite struct {
@@ -35,7 +36,13 @@ type batchWrite struct {
 }
 
 // NewBatch returns an empty batch.
-func (r *Registry) NewBatch() *Batch { return &Batch{r: r} }
+func (r *Registry) NewBatch(opts ...BatchOption) *Batch {
+	b := &Batch{r: r}
+	for _, opt := range opts {
+		opt.applyBatch(b)
+	}
+	return b
+}
 
 // Put adds a put. The value is copied. Mistakes are returned by Commit. Of several writes to a key the last
 // one counts. A TTL runs from Commit.
@@ -116,7 +123,7 @@ func (b *Batch) Commit(ctx context.Context) (Revision, error) {
 	at := b.r.node.instant()
 	rev, key, err := b.apply(at)
 	b.r.link.kick()
-	if err = b.r.settle(err); err != nil {
+	if err = b.r.settleUnless(b.noWait, err); err != nil {
 		return Revision{}, b.r.wrap("batch", key, err)
 	}
 	b.r.timeWrite(at)

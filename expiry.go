@@ -24,6 +24,8 @@ func (r *Registry) putExpiry(at replica.Instant, key string, o *putOptions) hlc.
 	switch {
 	case o.persist:
 		return 0
+	case o.expires != 0:
+		return o.expires
 	case o.ttl != 0:
 		return r.expiry(at, o.ttl)
 	case o.keepTTL:
@@ -35,6 +37,14 @@ func (r *Registry) putExpiry(at replica.Instant, key string, o *putOptions) hlc.
 		return r.expiry(at, r.opts.defaultTTL)
 	}
 	return 0
+}
+
+// expiryStamp is the stamp at which something expires that is to do so at a time of the wall clock.
+func expiryStamp(t time.Time) (hlc.Timestamp, error) {
+	if left := time.Until(t); left > maxTTL || t.UnixMilli() < 1 {
+		return 0, detailf(ErrInvalid, "an expiry at %v; it can be within the next 100 years", t)
+	}
+	return hlc.FromTime(t.Add(time.Millisecond - 1)), nil
 }
 
 // expiryTime is a stamp as a time that is not before it, in whole milliseconds.

@@ -113,6 +113,38 @@ func (r *Registry) release(key string, t Token) error {
 	return r.settle(err)
 }
 
+// Renew makes a lease that was taken on this node last for another ttl from now, by its token or one that it
+// had earlier, whoever holds the handle; bounds are those of [TTL]. It returns the token to use from now on.
+// [ErrLeaseLost] when the lease is over, or was taken on another node: renew it there.
+func (r *Registry) Renew(ctx context.Context, key string, t Token, ttl time.Duration) (Token, error) {
+	err := r.checkWrite(ctx, key)
+	if err == nil {
+		err = TTL(ttl).applyLock(new(lockOptions))
+	}
+	if err == nil {
+		t, err = r.renew(key, t, ttl)
+	}
+	return t, r.wrap("renew", key, err)
+}
+
+func (r *Registry) renew(key string, t Token, ttl time.Duration) (Token, error) {
+	r.mu.RLock()
+	err := r.checkToken(r.node.instant(), key, t)
+	l := r.locks.held[key]
+	r.mu.RUnlock()
+	switch {
+	case err != nil:
+		return t, err
+	case l == nil || l.Token().claim() != t.claim():
+		return t, detailf(ErrLeaseLost, "the lease was not taken on this node since it started; renew it where it was")
+	}
+	if err := l.renew(ttl); err != nil {
+		return t, err
+	}
+	rouse(l.moved)
+	return l.Token(), nil
+}
+
 // LockInfo returns the live lease on key; ok is false when there is none.
 func (r *Registry) LockInfo(ctx context.Context, key string) (info LockInfo, ok bool, err error) {
 	if _, err := r.checkRead(ctx, key); err != nil {

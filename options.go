@@ -1,6 +1,10 @@
 package minikv
 
-import "time"
+import (
+	"time"
+
+	"github.com/minikv/minikv/hlc"
+)
 
 // Option interfaces are sealed: an option of a watch does not compile into a put.
 type (
@@ -11,15 +15,17 @@ type (
 		RegistryOption
 		JoinOption
 	}
-	// PutOption is for [Registry.Put], [Batch.Put] and the like: [TTL], [KeepTTL], [Persist], [Under],
-	// [UnderToken], [Locked].
+	// PutOption is for [Registry.Put], [Batch.Put] and the like: [TTL], [ExpiresAt], [KeepTTL], [Persist],
+	// [Under], [UnderToken], [NoWait], [Locked].
 	PutOption interface{ applyPut(*putOptions) error }
 	// WriteOption is for [Registry.Delete], [Registry.Expire] and [Registry.Persist], and also a
-	// [PutOption]: [Under], [UnderToken].
+	// [PutOption]: [Under], [UnderToken], [NoWait].
 	WriteOption interface {
 		PutOption
 		applyWrite(*writeOptions) error
 	}
+	// BatchOption is for [Registry.NewBatch]: [NoWait].
+	BatchOption interface{ applyBatch(*Batch) }
 	// WatchOption is for [Registry.Watch]: [UpdatesOnly], [After].
 	WatchOption interface{ applyWatch(*watchOptions) error }
 	// LockOption is for [Registry.Lock] and the like: [TTL], [NoRenew], [StopWhenIsolated], [Meta].
@@ -58,8 +64,9 @@ func (o registryOptions) contradicts(open registryOptions) bool {
 }
 
 type writeOptions struct {
-	lease *Lease // nil: none, or only the token is known
-	token Token  // zero: not under a lease
+	lease  *Lease // nil: none, or only the token is known
+	token  Token  // zero: not under a lease
+	noWait bool
 }
 
 func newWriteOptions(opts []WriteOption) (o writeOptions, err error) {
@@ -77,6 +84,7 @@ func newWriteOptions(opts []WriteOption) (o writeOptions, err error) {
 type putOptions struct {
 	writeOptions
 	ttl     time.Duration // zero: not given
+	expires hlc.Timestamp // zero: not given
 	keepTTL bool
 	persist bool
 	locked  *lockedOption // nil: not wanted
@@ -93,6 +101,12 @@ func newPutOptions(opts []PutOption) (o putOptions, err error) {
 	}
 	if o.keepTTL && o.ttl != 0 {
 		return o, detailf(ErrInvalid, "both TTL and KeepTTL; give one")
+	}
+	if o.expires != 0 && (o.keepTTL || o.ttl != 0) {
+		return o, detailf(ErrInvalid, "both ExpiresAt and TTL or KeepTTL; give one")
+	}
+	if o.locked != nil && o.noWait {
+		return o, detailf(ErrInvalid, "both Locked and NoWait; a lease waits for the disk")
 	}
 	if o.locked != nil && (o.lease != nil || !o.token.IsZero()) {
 		return o, detailf(ErrInvalid, "both Locked and Under; a put under a lease needs no second one")
@@ -177,6 +191,33 @@ func checkTTL(d time.Duration) error {
 	}
 	return nil
 }
+
+// ExpiresAt makes an entry expire at a time of the wall clock, rounded up to whole milliseconds. It has to be
+// within the next 100 years.
+func ExpiresAt(t time.Time) PutOption { return expiresAt(t) }
+
+type expiresAt time.Time
+
+func (e expiresAt) applyPut(o *putOptions) (err error) {
+	o.expires, err = expiryStamp(time.Time(e))
+	return err
+}
+
+// NoWait makes a write on a node with a directory return before it is durable; it is seen on this node at once,
+// as always. [Registry.Settle] waits for all writes so far: so those of a caller that makes many share an
+// fsync. Until it has returned nil a crash may take them back.
+func NoWait() interface {
+	WriteOption
+	BatchOption
+} {
+	return noWait{}
+}
+
+type noWait struct{}
+
+func (noWait) applyPut(o *putOptions) error     { o.noWait = true; return nil }
+func (noWait) applyWrite(o *writeOptions) error { o.noWait = true; return nil }
+func (noWait) applyBatch(b *Batch)              { b.noWait = true }
 
 // DefaultTTL makes entries of the registry that are put by this node without [TTL], [KeepTTL] or [Persist]
 // expire after d. It is a setting of this node, not of the registry: other nodes may have another.

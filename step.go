@@ -1,6 +1,7 @@
 package minikv
 
 import (
+	"context"
 	"fmt"
 	"sync"
 )
@@ -71,6 +72,23 @@ func (r *Registry) settle(err error) error {
 		return err
 	}
 	return r.node.settle()
+}
+
+// settleUnless is settle, or only the error where the caller waits later.
+func (r *Registry) settleUnless(later bool, err error) error {
+	if later {
+		return err
+	}
+	return r.settle(err)
+}
+
+// Settle waits until all writes made so far are as durable as Config.Durability says, those under [NoWait]
+// included. On an error some of them may be lost. In memory it returns nil at once.
+func (r *Registry) Settle(ctx context.Context) error {
+	if err := checkContext(ctx); err != nil {
+		return r.wrap("settle", "", err)
+	}
+	return r.wrap("settle", "", r.settle(nil))
 }
 
 // sendable waits until all that has been committed is durable. To be called before a word of it leaves the

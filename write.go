@@ -51,7 +51,7 @@ func (r *Registry) putWith(ctx context.Context, key string, value []byte, opts [
 	rev, err := r.putStep(at, key, value, &o)
 	r.mu.Unlock()
 	r.link.kick()
-	if err = r.settle(err); err != nil {
+	if err = r.settleUnless(o.noWait, err); err != nil {
 		return Revision{}, r.wrap("put", key, err)
 	}
 	r.timeWrite(at)
@@ -117,6 +117,18 @@ func (r *Registry) Expire(ctx context.Context, key string, ttl time.Duration, op
 	})
 }
 
+// ExpireAt is Expire at a time of the wall clock, see [ExpiresAt].
+func (r *Registry) ExpireAt(ctx context.Context, key string, at time.Time, opts ...WriteOption) error {
+	expires, err := expiryStamp(at)
+	if err != nil {
+		return r.wrap("expire", key, err)
+	}
+	return r.rewrite(ctx, "expire", key, opts, func(_ replica.Instant, _ lwwmap.Record, w *replica.Write) bool {
+		w.Expires = expires
+		return true
+	})
+}
+
 // Persist drops the expiry of a present key: it writes the same value again. [ErrNotFound] when absent;
 // nil, and nothing written, when it has no expiry.
 func (r *Registry) Persist(ctx context.Context, key string, opts ...WriteOption) error {
@@ -141,7 +153,7 @@ func (r *Registry) rewrite(ctx context.Context, op, key string, opts []WriteOpti
 	err = r.rewriteStep(at, key, o, change)
 	r.mu.Unlock()
 	r.link.kick()
-	if err = r.settle(err); err != nil {
+	if err = r.settleUnless(o.noWait, err); err != nil {
 		return r.wrap(op, key, err)
 	}
 	r.timeWrite(at)

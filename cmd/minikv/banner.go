@@ -24,6 +24,7 @@ type banner struct {
 	dir        string // "": in memory
 	durability string
 	http       string // "": not served
+	resp       string // address for Redis clients; "": none
 }
 
 // openRegistry is one line of the banner.
@@ -79,6 +80,9 @@ func (a *app) printBanner(b banner) error {
 	}
 	if b.http != "" {
 		row("inspector", b.http)
+	}
+	if b.resp != "" {
+		row("redis", b.resp)
 	}
 	reg := "cities"
 	if len(b.registries) > 0 {

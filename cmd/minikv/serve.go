@@ -41,6 +41,7 @@ type serveFlags struct {
 	memory, verbose             bool
 	listen, peers, public       []string
 	maxValue, cacheMiB          int
+	resp                        respFlags
 	http                        httpFlags
 }
 
@@ -65,6 +66,7 @@ func newServe(a *app) *cobra.Command {
 	fl.IntVar(&f.maxValue, "max-value", minikv.DefaultMaxValueLen, "longest value that may be written here, in bytes")
 	fl.StringVar(&f.name, "name", "", "name of the node, for people")
 	f.http.add(fl)
+	f.resp.add(fl)
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
@@ -99,6 +101,9 @@ func (f *serveFlags) check() error {
 	}
 	if slices.Contains(f.public, "") {
 		return usagef("--public needs the name of a registry, 1 to 255 bytes")
+	}
+	if err := f.resp.check(); err != nil {
+		return err
 	}
 	for _, s := range f.listen {
 		if _, err := multiaddr.NewMultiaddr(s); err != nil {
@@ -259,15 +264,21 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl
 	if wl != nil {
 		b.http = wl.text()
 	}
+	redis, err := openRESP(ctx, node, f, log)
+	if err != nil {
+		return err
+	}
+	b.resp = redis.addr()
 	if err := a.printBanner(b); err != nil {
 		log.Warn("nobody can read what this prints", "error", err)
 		a.stdout.Reset(io.Discard) // told; not a failure of the node
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- s.Serve(l) }()
 	if err := wl.serve(s, failed); err != nil {
-		return errors.Join(err, s.Close())
+		return errors.Join(err, redis.close(), s.Close())
 	}
+	redis.serve(failed)
 	watching := make(chan struct{})
 	wctx, stopWatching := context.WithCancel(ctx)
 	go func() { defer close(watching); logEvents(wctx, node, log) }()
@@ -276,11 +287,11 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl
 	case <-ctx.Done():
 		log.Info("stopping", "why", stopReason(ctx))
 	case err = <-failed:
-		err = fmt.Errorf("the admin API stopped: %w", err)
+		err = fmt.Errorf("a server of this node stopped: %w", err)
 	}
 	stopWatching()
 	<-watching
-	err = errors.Join(err, s.Close(), node.Close())
+	err = errors.Join(err, redis.close(), s.Close(), node.Close())
 	if err == nil {
 		log.Info("stopped")
 	}
