@@ -22,6 +22,8 @@ const (
 	streamIdle = 20 * time.Second
 )
 
+var relayPolicies = map[RelayPolicy]p2p.RelayPolicy{RelayNobody: p2p.RelayNobody, RelayMembers: p2p.RelayMembers, RelayAnyone: p2p.RelayAnyone}
+
 // connect starts the node's network.
 func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
 	discovery := p2p.DiscoveryNone
@@ -29,7 +31,7 @@ func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
 		discovery = p2p.DiscoveryLAN
 	}
 	host, err := p2p.New(ctx, p2p.Config{
-		Identity: key, Listen: n.cfg.Listen, Static: n.cfg.Bootstrap, Discovery: discovery,
+		Identity: key, Listen: n.cfg.Listen, Static: n.cfg.Bootstrap, Discovery: discovery, Relays: n.cfg.Relays, RelayService: relayPolicies[n.cfg.RelayService],
 		MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Logger: n.cfg.Logger,
 	})
 	if err != nil {

@@ -19,17 +19,20 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	m := s.node.Metrics()
 	return reply(w, admin.Status{
 		Node: string(s.node.ID()), Name: s.node.Name(), Version: s.cfg.Version, Started: s.started.UTC(),
 		Addrs: list(s.node.Addrs()), Admin: s.cfg.Admin, Discovery: s.cfg.Discovery, Storage: s.cfg.Storage,
 		Registries: regs, Peers: s.peers(),
-		Metrics: admin.Metrics{
-			Bytes: m.Bytes, DiskBytes: m.DiskBytes, Leases: m.Leases, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Collected: m.Collected,
-			Refused: m.Refused, Dropped: m.Dropped, LateWrites: m.LateWrites, Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, Overlaps: m.OverlapsSeen,
-			ClockSkewMax: admin.Duration(m.ClockSkewMax),
-		},
+		Metrics: metrics(s.node.Metrics()),
 	})
+}
+
+func metrics(m minikv.Metrics) admin.Metrics {
+	return admin.Metrics{
+		Bytes: m.Bytes, DiskBytes: m.DiskBytes, Leases: m.Leases, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Collected: m.Collected,
+		Refused: m.Refused, Dropped: m.Dropped, LateWrites: m.LateWrites, Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, Overlaps: m.OverlapsSeen,
+		ClockSkewMax: admin.Duration(m.ClockSkewMax),
+	}
 }
 
 // list makes a nil slice an empty one, which is [] in JSON.
