@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/minikv/minikv"
@@ -49,6 +50,7 @@ func (s *Server) walk(w http.ResponseWriter, r *http.Request, step func(*minikv.
 	}
 	defer leave()
 	out := startLines(w, r)
+	defer out.close()
 	out.end(s.why(step(reg, p.Get("prefix"), out)))
 	return nil
 }
@@ -67,13 +69,24 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
 	if p.flag("updates_only") {
 		opts = append(opts, minikv.UpdatesOnly())
 	}
+	if at := cmp.Or(r.Header.Get("Last-Event-ID"), p.Get("after")); at != "" { // a browser that lost the connection
+		pos, err := minikv.ParsePosition(at)
+		if err != nil {
+			return err
+		}
+		opts = append(opts, minikv.After(pos))
+	}
 	return s.walk(w, r, func(reg *minikv.Registry, prefix string, out *lines) error {
 		live := false // before it, lines are flushed when the buffer is full; after it, each at once
 		for ev, err := range reg.Watch(r.Context(), prefix, opts...) {
 			if err != nil {
 				return err
 			}
-			if err := out.put(event(ev)); err != nil {
+			id := ""
+			if out.events {
+				id = ev.Position().String()
+			}
+			if err := out.putID(event(ev), id); err != nil {
 				return err
 			}
 			live = live || ev.Kind == minikv.EventSynced

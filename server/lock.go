@@ -38,6 +38,7 @@ func (s *Server) hold(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer s.release(lease)
 	out := startLines(w, r)
+	defer out.close()
 	// Often enough that the caller can tell a stopped node from a lost lease before the lease is over.
 	tick := time.NewTicker(max(time.Until(lease.Until())/4, 10*time.Millisecond))
 	defer tick.Stop()

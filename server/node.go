@@ -19,17 +19,20 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	m := s.node.Metrics()
 	return reply(w, admin.Status{
 		Node: string(s.node.ID()), Name: s.node.Name(), Version: s.cfg.Version, Started: s.started.UTC(),
 		Addrs: list(s.node.Addrs()), Admin: s.cfg.Admin, Discovery: s.cfg.Discovery, Storage: s.cfg.Storage,
 		Registries: regs, Peers: s.peers(),
-		Metrics: admin.Metrics{
-			Bytes: m.Bytes, DiskBytes: m.DiskBytes, Leases: m.Leases, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Collected: m.Collected,
-			Refused: m.Refused, Dropped: m.Dropped, LateWrites: m.LateWrites, Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, Overlaps: m.OverlapsSeen,
-			ClockSkewMax: admin.Duration(m.ClockSkewMax),
-		},
+		Metrics: metrics(s.node.Metrics()),
 	})
+}
+
+func metrics(m minikv.Metrics) admin.Metrics {
+	return admin.Metrics{
+		Bytes: m.Bytes, DiskBytes: m.DiskBytes, Leases: m.Leases, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Collected: m.Collected,
+		Refused: m.Refused, Dropped: m.Dropped, LateWrites: m.LateWrites, Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, Overlaps: m.OverlapsSeen,
+		ClockSkewMax: admin.Duration(m.ClockSkewMax),
+	}
 }
 
 // list makes a nil slice an empty one, which is [] in JSON.
@@ -132,17 +135,18 @@ func (s *Server) registries(ctx context.Context) ([]admin.Registry, error) {
 		if err != nil {
 			return nil, err
 		}
-		reg, err := s.node.Registry(ctx, name)
-		if err == nil {
-			var info admin.Registry
-			if info, err = registryInfo(ctx, reg); err == nil {
-				out = append(out, info)
-			}
+		reg, ok := s.node.Lookup(name)
+		if !ok {
+			continue // dropped while we were looking: then it is not in the list
 		}
-		// Dropped while we were looking: then it is not in the list.
-		if err != nil && !errors.Is(err, minikv.ErrPrivate) && !errors.Is(err, minikv.ErrClosed) {
+		info, err := registryInfo(ctx, reg)
+		if errors.Is(err, minikv.ErrClosed) {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
+		out = append(out, info)
 	}
 	slices.SortFunc(out, func(a, b admin.Registry) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil

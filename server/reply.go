@@ -61,35 +61,3 @@ func seat(places chan struct{}, what string) (leave func(), err error) {
 		return nil, admin.Errorf(admin.CodeBusy, "the node serves %d %s already; try again when one has ended", cap(places), what)
 	}
 }
-
-// lines writes an answer of JSON lines. Writing blocks while the caller does not read: that is the flow control.
-type lines struct {
-	w   http.ResponseWriter
-	rc  *http.ResponseController
-	enc *json.Encoder
-	req *http.Request
-}
-
-// startLines sends the header at once, so that the caller knows that the stream has begun.
-func startLines(w http.ResponseWriter, r *http.Request) *lines {
-	w.Header().Set("Content-Type", "application/jsonl")
-	l := &lines{w: w, rc: http.NewResponseController(w), enc: json.NewEncoder(w), req: r}
-	l.enc.SetEscapeHTML(false)
-	_ = l.flush()
-	return l
-}
-
-// put writes one line into the buffer. An error means that the caller has gone.
-func (l *lines) put(v any) error { return l.enc.Encode(v) }
-
-func (l *lines) flush() error { return l.rc.Flush() }
-
-// end closes the stream with an error's line, unless it is the caller that has gone.
-func (l *lines) end(err error) {
-	if err == nil || (l.req.Context().Err() != nil && !errors.Is(err, errStopping)) {
-		return
-	}
-	_ = l.enc.Encode(struct {
-		Error *admin.Error `json:"error"`
-	}{adminError(err, l.req)})
-}

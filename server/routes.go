@@ -12,7 +12,7 @@ type route struct {
 	stream       bool // has no end in sight
 }
 
-// routes are all calls of the API that docs/openapi.json describes.
+// routes are all calls of the API; openapi.json describes each.
 func (s *Server) routes() []route {
 	return []route{
 		{method: "GET", path: "/v1/entry", handle: s.getEntry},
@@ -23,6 +23,12 @@ func (s *Server) routes() []route {
 		{method: "DELETE", path: "/v1/ttl", handle: s.deleteTTL},
 		{method: "GET", path: "/v1/keys", handle: s.listKeys, stream: true},
 		{method: "GET", path: "/v1/entries", handle: s.listEntries, stream: true},
+		{method: "GET", path: "/v1/page", handle: s.page},
+		{method: "GET", path: "/v1/changes", handle: s.listChanges},
+		{method: "GET", path: "/v1/locks", handle: s.listLocks},
+		{method: "GET", path: "/v1/quarantine", handle: s.listQuarantine},
+		{method: "GET", path: "/v1/samples", handle: s.listSamples},
+		{method: "GET", path: "/v1/live", handle: s.live, stream: true},
 		{method: "GET", path: "/v1/watch", handle: s.watch, stream: true},
 		{method: "POST", path: "/v1/batch", handle: s.batch},
 		{method: "POST", path: "/v1/lock", handle: s.lock},
@@ -40,6 +46,7 @@ func (s *Server) routes() []route {
 		{method: "GET", path: "/healthz", handle: s.healthz},
 		{method: "GET", path: "/readyz", handle: s.readyz},
 		{method: "GET", path: "/metrics", handle: s.meters.serve},
+		{method: "GET", path: "/openapi.json", handle: s.openapi},
 	}
 }
 

@@ -47,6 +47,8 @@ type Server struct {
 	streams chan struct{}
 	batches chan struct{}
 	meters  *meters
+
+	recorder recorder
 }
 
 // New makes the API of a node, which stays the caller's: close the server first, then the node.
@@ -58,6 +60,7 @@ func New(node *minikv.Node, cfg Config) *Server {
 		cfg.Storage = "memory"
 	}
 	s := &Server{node: node, cfg: cfg, started: time.Now(), streams: make(chan struct{}, maxStreams), batches: make(chan struct{}, maxBatches)}
+	s.recorder = recorder{s: s, followed: map[string]*followed{}, news: make(chan struct{})}
 	s.meters = newMeters(node, cfg.Version)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
@@ -93,6 +96,8 @@ func (s *Server) Close() error {
 			errs = append(errs, h.Close())
 		}
 	}
+	s.recorder.begin.Do(func() {}) // not any more
+	s.recorder.wg.Wait()
 	return errors.Join(errs...)
 }
 

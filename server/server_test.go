@@ -104,10 +104,12 @@ func TestErrorsCarryWhatFailed(t *testing.T) {
 		{"absent persist", func() error { return r.client.Persist(r.ctx, "r", "k", "") }, admin.CodeNotFound},
 		{"no registry", func() error { _, err := r.client.Get(r.ctx, "nosuch", "k"); return err }, admin.CodeNoRegistry},
 		{"drop no registry", func() error { return r.client.DropRegistry(r.ctx, "nosuch") }, admin.CodeNoRegistry},
-		{"private", func() error {
+		{"private and public", func() error {
 			_, err := r.client.AddRegistry(r.ctx, "p", admin.RegistryParams{})
+			require.NoError(t, err)
+			_, err = r.client.AddRegistry(r.ctx, "p", admin.RegistryParams{Public: true})
 			return err
-		}, admin.CodePrivate},
+		}, admin.CodeBadRequest},
 		{"no name", func() error {
 			_, err := r.client.AddRegistry(r.ctx, "", admin.RegistryParams{Public: true})
 			return err

@@ -104,6 +104,7 @@ func (s *Server) Web(addr string, cfg WebConfig) (*Web, error) {
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	s.adopt(w.http)
+	s.recorder.start()
 	return w, nil
 }
 

@@ -15,8 +15,9 @@ var errPrivate = errors.New("private registries come with tickets, which this ve
 func newReg(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "reg", GroupID: "node", Args: cobra.ArbitraryArgs, RunE: unknownCommand,
-		Short: "List, open and close registries",
-		Long:  "A registry is a named map, like a bucket. It exists wherever a node has it open, and each such node holds all of it.",
+		Short:   "List, open and close registries",
+		Long:    "A registry is a named map, like a bucket. It exists wherever a node has it open, and each such node holds all of it.",
+		Example: "  minikv reg add cities --public\n  minikv reg ls",
 	}
 	c.SuggestionsMinimumDistance = 2
 	c.AddCommand(newRegLs(a), newRegAdd(a), newRegRm(a))
@@ -24,7 +25,7 @@ func newReg(a *app) *cobra.Command {
 }
 
 func newRegLs(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "ls", Args: takes(), Short: "List the open registries"}
+	c := &cobra.Command{Use: "ls", Args: takes(), Example: "  minikv reg ls -o json", Short: "List the open registries"}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return a.withClient(c.Context(), func(ctx context.Context, cl *admin.Client) error {
 			regs, err := cl.Registries(ctx)
@@ -48,6 +49,7 @@ func newRegAdd(a *app) *cobra.Command {
 		Short: "Open a registry, making it if it is new",
 		Long: `Open a registry on this node, making it if it is new. With --public whoever reaches a node of it and knows the name shares it, reading and
 writing. Private registries, joined by ticket, are not in this version.`,
+		Example: "  minikv reg add sessions --public --default-ttl 1h",
 	}
 	f := c.Flags()
 	f.BoolVar(&p.Public, "public", false, "without a secret: whoever reaches the node and knows the name shares it")
@@ -78,7 +80,8 @@ writing. Private registries, joined by ticket, are not in this version.`,
 func newRegRm(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "rm NAME", Args: takes("NAME"),
-		Short: "Close a registry here and forget its entries; other nodes keep theirs",
+		Short:   "Close a registry here and forget its entries; other nodes keep theirs",
+		Example: "  minikv reg rm sessions",
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.withClient(c.Context(), func(ctx context.Context, cl *admin.Client) error {

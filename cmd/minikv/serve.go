@@ -40,6 +40,8 @@ type serveFlags struct {
 	durability                  string
 	memory, verbose             bool
 	listen, peers, public       []string
+	relays                      []string
+	relayService                string
 	maxValue, cacheMiB          int
 	resp                        respFlags
 	http                        httpFlags
@@ -61,6 +63,9 @@ func newServe(a *app) *cobra.Command {
 	fl.StringVar(&f.admin, "admin", "", "where commands reach the node: unix:PATH or a loopback HOST:PORT (default: a socket in the directory)")
 	fl.StringArrayVar(&f.listen, "listen", nil, "multiaddr to listen on, repeatable (default: TCP and QUIC on all interfaces, port 7420 or a free one)")
 	fl.StringArrayVar(&f.peers, "peer", nil, "multiaddr of a node to stay connected to, ending in /p2p/ID, repeatable")
+	fl.StringArrayVar(&f.relays, "relay", nil, "multiaddr of a relay through which others reach this node if they cannot dial it, ending in /p2p/ID, repeatable")
+	fl.StringVar(&f.relayService, "relay-service", "", "be a relay: members: for nodes that share a registry, without limits; anyone: for all, 128 KiB and 2 minutes a connection")
+	fl.Lookup("relay-service").NoOptDefVal = string(minikv.RelayMembers)
 	fl.StringArrayVar(&f.public, "public", nil, "open this registry without a secret, repeatable: whoever reaches the node and knows the name shares it")
 	fl.StringVar(&f.discovery, "discovery", "lan", "lan: find nodes by mDNS and ask the router for a port; none: only --peer, nothing is sent to anyone else")
 	fl.IntVar(&f.maxValue, "max-value", minikv.DefaultMaxValueLen, "longest value that may be written here, in bytes")
@@ -110,9 +115,14 @@ func (f *serveFlags) check() error {
 			return usagef("--listen %q is no multiaddr (%w); an example: /ip4/0.0.0.0/tcp/7420", s, err)
 		}
 	}
-	for _, s := range f.peers {
-		if _, err := peer.AddrInfoFromString(s); err != nil {
-			return usagef("--peer %q is no address of a node (%w); serve prints its own, an example: /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…", s, err)
+	if f.relayService != "" && f.relayService != string(minikv.RelayMembers) && f.relayService != string(minikv.RelayAnyone) {
+		return usagef("--relay-service %q: use members or anyone, as in --relay-service=anyone", f.relayService)
+	}
+	for flag, addrs := range map[string][]string{"--peer": f.peers, "--relay": f.relays} {
+		for _, s := range addrs {
+			if _, err := peer.AddrInfoFromString(s); err != nil {
+				return usagef("%s %q is no address of a node (%w); serve prints its own, an example: /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…", flag, s, err)
+			}
 		}
 	}
 	return nil
@@ -201,7 +211,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
 	cfg := minikv.Config{
 		NodeName: f.name, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
-		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20,
+		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20, Relays: f.relays, RelayService: minikv.RelayPolicy(f.relayService),
 	}
 	cfg.Durability, _ = minikv.ParseDurability(f.durability) // checked before
 	port := -1

@@ -38,13 +38,15 @@ type entryJSON struct {
 }
 
 // MarshalJSON writes expires and lock as null where there is none.
-func (e Entry) MarshalJSON() ([]byte, error) {
+func (e Entry) MarshalJSON() ([]byte, error) { return marshal(e.json()) }
+
+func (e Entry) json() entryJSON {
 	j := entryJSON{Node: e.Node, Time: e.Time, Revision: e.Revision, Expires: timePtr(e.Expires), Lock: e.Lock, Under: e.Under}
 	j.Key, j.KeyB64 = texts(e.Key)
 	if e.Value != nil {
 		j.Value, j.ValueB64 = texts(e.Value)
 	}
-	return marshal(j)
+	return j
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
