@@ -235,10 +235,13 @@ func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 		t.ended.Horizons, t.ended.Counts, t.ended.Clock = step.Horizons, step.Counts, step.Clock
 		t.horizons, t.whole, t.inStep = step.Horizons, whole, false
 		t.end = [2]batchEnd{endOf(t.batch), endOf(t.dots)}
-		if t.steps++; t.lock == nil || t.batch.Len()+t.dots.Len() >= gatherBytes {
+		t.steps++
+		if t.lock != nil {
+			t.s.group.waits(t)
+		}
+		if t.lock == nil || t.batch.Len()+t.dots.Len() >= gatherBytes {
 			return t.flush(nil)
 		}
-		t.s.group.waits(t)
 		return nil
 	})
 }

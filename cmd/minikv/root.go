@@ -48,13 +48,13 @@ func newRoot(a *app) *cobra.Command {
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for the node's answer; 0 for ever")
 	root.AddGroup(&cobra.Group{ID: "node", Title: "Nodes:"}, &cobra.Group{ID: "data", Title: "Data:"})
 	for _, c := range []*cobra.Command{
-		newServe(a), newDemo(a), newStatus(a), newPeers(a), newSync(a), newReg(a), newTicket(a), newJoin(a), newRotate(a), newSnapshot(a), newCheck(a), newCompact(a), newVersion(a),
+		newServe(a), newDemo(a), newStatus(a), newTop(a), newBench(a), newPeers(a), newSync(a), newReg(a), newTicket(a), newJoin(a), newRotate(a), newSnapshot(a), newCheck(a), newCompact(a), newVersion(a), newMan(a),
 		newPut(a), newGet(a), newDel(a), newLs(a), newTTL(a), newExpire(a), newPersist(a),
 		newWatch(a), newLock(a), newUnlock(a), newImport(a), newExport(a),
 	} {
 		root.AddCommand(c)
 	}
-	root.InitDefaultCompletionCmd()
+	addCompletion(root)
 	completeRegistryAndKey(a, root)
 	a.noteStart(root)
 	return root

@@ -171,6 +171,7 @@ func newRotate(a *app) *cobra.Command {
 them: what they have they keep, but they neither read nor write any more. Give those who are to stay a new ticket, for 'minikv join --replace'.
 
 Do it when a ticket, or a device with the registry's keys, has got into wrong hands.`,
+		Example: "  minikv rotate default",
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.withClient(c.Context(), func(ctx context.Context, cl *admin.Client) error {
