@@ -22,9 +22,9 @@ type Node struct {
 	cfg         Config
 	id          PeerID
 	clock       *hlc.Clock
-	start       time.Time    // of the monotonic clock
-	systemClock bool         // Config.Clock was left to be time.Now
-	host        *p2p.Host    // nil: offline
+	start       time.Time                   // of the monotonic clock
+	systemClock bool                        // Config.Clock was left to be time.Now
+	host        *p2p.Host                   // nil: offline
 	disk        atomic.Pointer[store.Store] // nil: in memory; another one after renew
 	dir         string                      // the store's
 	renewing    sync.RWMutex                // held alone by renew, else by who opens or ends registries
