@@ -27,6 +27,16 @@ const (
 	DiscoveryLAN  Discovery = "lan"  // also mDNS on the local network and port mapping at the router
 )
 
+// RelayPolicy says for whom a node is a relay.
+type RelayPolicy string
+
+// Kinds of [Config].RelayService.
+const (
+	RelayNobody  RelayPolicy = ""        // no relay
+	RelayMembers RelayPolicy = "members" // for peers that share an open registry, without limits
+	RelayAnyone  RelayPolicy = "anyone"  // for all who ask, 128 KiB and 2 minutes a connection
+)
+
 // Config configures a [Node]. The zero value of every field is a usable default; the zero Config is an
 // offline node that sends nothing to anyone.
 type Config struct {
@@ -48,6 +58,16 @@ type Config struct {
 
 	// Discovery is "none" by default.
 	Discovery Discovery
+
+	// Relays holds relays through which this node is reached while nobody can dial it, as multiaddrs that end
+	// in "/p2p/<peer id>". It stays connected to them. With DiscoveryLAN, peers that are relays serve without
+	// being named, and a relayed connection is replaced by a direct one where the routers let a hole be punched.
+	// Default none.
+	Relays []string
+
+	// RelayService makes the node a relay for others; it should have an address that they can dial, and Listen
+	// must not be empty. A relay sees who talks to whom and how much, not what. Default RelayNobody.
+	RelayService RelayPolicy
 
 	// MaxClockSkew bounds how far the stamp of a peer's entry may lie ahead of this node's clock. Entries
 	// further ahead are refused, counted, and taken when they are no longer ahead. Default 1 minute, at
@@ -89,7 +109,7 @@ type Config struct {
 
 // online says whether the node is to have a network.
 func (c Config) online() bool {
-	return len(c.Listen) > 0 || len(c.Bootstrap) > 0 || c.Discovery != DiscoveryNone
+	return len(c.Listen) > 0 || len(c.Bootstrap) > 0 || len(c.Relays) > 0 || c.Discovery != DiscoveryNone
 }
 
 // validate returns the configuration with defaults filled in, or an error of class ErrInvalid that names
@@ -110,6 +130,14 @@ func (c Config) validate() (Config, error) {
 	}
 	if c.Discovery == DiscoveryLAN && len(c.Listen) == 0 {
 		return c, detailf(ErrInvalid, "Config.Discovery is %q but Config.Listen is empty: others could not dial; give an address such as /ip4/0.0.0.0/tcp/0", c.Discovery)
+	}
+	switch c.RelayService {
+	case RelayNobody, RelayMembers, RelayAnyone:
+	default:
+		return c, detailf(ErrInvalid, "Config.RelayService is %q; it can be %q, %q or empty", c.RelayService, RelayMembers, RelayAnyone)
+	}
+	if c.RelayService != RelayNobody && len(c.Listen) == 0 {
+		return c, detailf(ErrInvalid, "Config.RelayService is %q but Config.Listen is empty: others could not dial; give an address such as /ip4/0.0.0.0/tcp/4001", c.RelayService)
 	}
 	for _, f := range []struct {
 		name          string

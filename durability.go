@@ -60,9 +60,9 @@ func (n *Node) settle() error {
 	case DurabilityAsync:
 		return n.store.Err()
 	case DurabilityGroup:
-		return n.store.Wait(n.store.Commits(), groupGather)
+		return n.store.Wait(groupGather)
 	}
-	return n.store.Wait(n.store.Commits(), 0)
+	return n.store.Wait(0)
 }
 
 // flushes makes durable what nobody waits for: writes under DurabilityAsync, and what peers have sent.

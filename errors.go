@@ -30,10 +30,14 @@ var (
 var (
 	// ErrClosed: the node or registry has been closed.
 	ErrClosed = errors.New("minikv: closed")
-	// ErrReadOnly: the registry was opened with [ReadOnly].
+	// ErrReadOnly: the registry was opened with [ReadOnly], or joined by a read ticket, or the node's ticket has expired.
 	ErrReadOnly = errors.New("minikv: read-only")
-	// ErrPrivate: the registry was opened without saying [Public].
-	ErrPrivate = errors.New("minikv: private registries come with tickets, which this version does not have yet; open it with minikv.Public()")
+	// ErrPrivate: the registry is private, and this node has not its keys, or not those that the peer has.
+	ErrPrivate = errors.New("minikv: the registry is private, and this node has not its keys; join it by a ticket")
+	// ErrNotOwner: the call is for owners of the private registry, and this node is none.
+	ErrNotOwner = errors.New("minikv: only an owner of the registry can do that: the node that made it, or one that joined by an owner's ticket")
+	// ErrTicket: the text is no ticket, or one that is damaged, has expired, or is not to be used here; the error says which.
+	ErrTicket = errors.New("minikv: no usable ticket")
 )
 
 // Directories.
@@ -147,7 +151,7 @@ type classed struct {
 
 func (c *classed) Error() string {
 	text := c.err.Error()
-	for _, layer := range []string{"replica: ", "hlc: ", "p2p: ", "store: "} {
+	for _, layer := range []string{"replica: ", "hlc: ", "p2p: ", "store: ", "ticket: ", "seal: "} {
 		text = strings.TrimPrefix(text, layer)
 	}
 	return text

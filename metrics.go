@@ -110,8 +110,8 @@ func (r *Registry) Metrics() Metrics {
 		m.ClockSkewMax = max(m.ClockSkewMax, p.skew.Abs())
 	}
 	if r.link != nil {
-		m.PeersConnected = len(r.link.topic.Peers())
-		m.GossipLost = r.link.topic.Stats().Dropped
+		m.PeersConnected = len(r.link.now().topic.Peers())
+		m.GossipLost = r.link.now().topic.Stats().Dropped
 	}
 	return m
 }

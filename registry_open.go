@@ -20,6 +20,11 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		tickSooner: make(chan struct{}, 1),
 		syncNews:   make(chan struct{}),
 	}
+	r.member.Store(o.member)
+	id := ""
+	if o.public {
+		id = registryID(name)
+	}
 	kept, err := n.keptMap(name, o)
 	if err != nil {
 		cancel()
@@ -29,7 +34,7 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		r.mu.commit = r.commit
 	}
 	r.rep = replica.New(replica.Config{
-		Peer: string(n.id), Registry: registryID(name), Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
+		Peer: string(n.id), Registry: id, Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
 		MaxKey: MaxKeyLen, MaxValue: MaxValueLen, Retention: n.cfg.TombstoneRetention, SyncEvery: n.cfg.SyncInterval,
 	}, kept, n.instant())
 	r.m = r.rep.Map()
@@ -38,14 +43,15 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		n.store.Gather(name, &r.mu)
 	}
 	if n.host != nil {
-		l, err := r.join(topicOf(name))
+		l, err := r.join()
 		if err != nil {
 			cancel()
 			return nil, errors.Join(err, n.release(name))
 		}
 		r.link = l
 		r.wg.Go(func() { l.pump(ctx) })
-		l.topic.OnPeer(l.onPeer)
+		l.now().begin()
+		n.keep(o.member)
 	}
 	r.wg.Go(func() { r.ticks(ctx) })
 	return r, nil

@@ -23,7 +23,7 @@ type Standing struct {
 func (r *Registry) Standings() []Standing {
 	var joined []string
 	if r.link != nil {
-		joined = r.link.topic.Peers()
+		joined = r.link.now().topic.Peers()
 	}
 	r.mu.RLock()
 	out := make([]Standing, 0, len(r.peers))

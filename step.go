@@ -98,7 +98,7 @@ func (r *Registry) sendable() error {
 	if s == nil {
 		return nil
 	}
-	return s.Wait(s.Commits(), 0)
+	return s.Wait(0)
 }
 
 // mayTake is writable for one who does not hold the lock.

@@ -218,8 +218,8 @@ func (r *Registry) checkWrite(ctx context.Context, key string) error {
 	if err := checkContext(ctx); err != nil {
 		return err
 	}
-	if r.opts.readOnly {
-		return ErrReadOnly
+	if err := r.mayWrite(); err != nil {
+		return err
 	}
 	return r.checkKey(key)
 }

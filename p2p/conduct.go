@@ -17,6 +17,7 @@ import (
 const (
 	RefusedEnvelope = "envelope" // a gossip message that is malformed or badly signed
 	RefusedStreams  = "streams"  // a stream over Config.MaxStreams
+	RefusedGreeting = "greeting" // a greeting, or an address in it, that is malformed or not signed by whom it names
 )
 
 // A peer collects points for what is refused of it. Half are forgotten in
@@ -54,11 +55,11 @@ type Conduct struct {
 type ledger struct {
 	now   func() time.Time
 	mu    sync.Mutex
-	peers map[peer.ID]*record
+	peers map[peer.ID]*account
 	addrs map[netip.Prefix]*addrRecord
 }
 
-type record struct {
+type account struct {
 	refusals map[string]uint64
 	points   float64
 	at       time.Time // when points were that many
@@ -74,17 +75,17 @@ type addrRecord struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{now: time.Now, peers: make(map[peer.ID]*record), addrs: make(map[netip.Prefix]*addrRecord)}
+	return &ledger{now: time.Now, peers: make(map[peer.ID]*account), addrs: make(map[netip.Prefix]*addrRecord)}
 }
 
 // of returns the record of a peer, a new one if need be. The caller holds mu.
-func (l *ledger) of(p peer.ID) *record {
+func (l *ledger) of(p peer.ID) *account {
 	r := l.peers[p]
 	if r == nil {
 		if len(l.peers) >= maxConduct {
 			l.forgetOne()
 		}
-		r = &record{refusals: make(map[string]uint64)}
+		r = &account{refusals: make(map[string]uint64)}
 		l.peers[p] = r
 	}
 	return r
@@ -234,7 +235,7 @@ func (l *ledger) conduct(p peer.ID) Conduct {
 	return r.conduct(now)
 }
 
-func (r *record) conduct(now time.Time) Conduct {
+func (r *account) conduct(now time.Time) Conduct {
 	c := Conduct{Points: r.points * decay(now.Sub(r.at))}
 	if c.Points < 0.01 {
 		c.Points = 0

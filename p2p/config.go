@@ -59,6 +59,22 @@ type Config struct {
 	Static []string
 	// Discovery finds further peers. Default DiscoveryNone.
 	Discovery Discovery
+	// Relays holds the multiaddrs, each ending in /p2p/ID, of relays through which this
+	// host wants to be reached while nobody can dial it (circuit relay v2). It stays
+	// connected to them as to those in Static.
+	Relays []string
+	// RelayService makes this host a relay for others. It should have an address that
+	// they can dial. Default RelayNobody.
+	RelayService RelayPolicy
+	// Known holds addresses that an earlier run was given by Remember: they are dialled
+	// for a day. Not with DiscoveryNone.
+	Known []string
+	// Remember is told now and then, from one goroutine, and at the end, the addresses of
+	// peers that shared a topic, up to 64 peers of 8 addresses: for Known after a restart.
+	// Not with DiscoveryNone. Nil: nobody.
+	Remember func(addrs []string)
+	// Limits bounds what peers may cost. Zero fields are those of LimitsDefault.
+	Limits Limits
 	// MDNSService is the DNS-SD service name of DiscoveryLAN. Only hosts of the
 	// same name find each other. Default DefaultMDNSService.
 	MDNSService string
@@ -100,6 +116,15 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.StreamIdle < 0 {
 		return c, fmt.Errorf("p2p: StreamIdle %v: must be positive", c.StreamIdle)
+	}
+	if c.RelayService > RelayAnyone {
+		return c, fmt.Errorf("p2p: unknown %v: use RelayNobody, RelayMembers or RelayAnyone", c.RelayService)
+	}
+	if c.RelayService != RelayNobody && len(c.Listen) == 0 {
+		return c, errors.New("p2p: a relay must listen: RelayService is set, but Listen is empty")
+	}
+	if err := c.Limits.fill(); err != nil {
+		return c, err
 	}
 	if c.Discovery > DiscoveryLAN {
 		return c, fmt.Errorf("p2p: unknown discovery %v: use DiscoveryNone or DiscoveryLAN", c.Discovery)

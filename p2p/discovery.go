@@ -39,7 +39,7 @@ type found struct {
 // once for a peer in an hour: hence the peer is dialled until it has been away for
 // foundKept.
 func (f found) HandlePeerFound(info peer.AddrInfo) {
-	if info.ID == f.h.id || f.h.redial.keeps(info.ID) || !f.h.begin() {
+	if info.ID == f.h.id || f.h.redial.keeps(info.ID) || f.h.redial.shuns(info.ID) || !f.h.begin() {
 		return
 	}
 	defer f.h.wg.Done()
@@ -55,5 +55,6 @@ func (f found) HandlePeerFound(info peer.AddrInfo) {
 		f.h.log.Debug("found peer not reached", "peer", info.ID, "err", err)
 		return
 	}
-	f.h.redial.keepFor(&info, foundKept)
+	f.h.book.found(info.ID, info.Addrs...)
+	f.h.redial.keepFor(info.ID, foundKept)
 }

@@ -109,3 +109,42 @@ func (l *Ledger) Admits(p, addr string) bool {
 func (l *Ledger) BannedAt(p, addr string) { l.l.bannedAt(peer.ID(p), ma.StringCast(addr)) }
 func (l *Ledger) Vouch(p string)          { l.l.vouch(peer.ID(p)) }
 func (l *Ledger) Len() int                { return len(l.l.peers) }
+
+// Bounds of the book, and the protocol of greetings.
+const (
+	MaxBook       = maxBook
+	MaxBookAddrs  = 2 * maxBookAddrs // signed ones and those that worked
+	GreetProtocol = greetProtocol
+)
+
+// Book is a book of addresses.
+type Book struct{ b *book }
+
+func NewBook(self string) *Book { return &Book{newBook(peer.ID(self))} }
+
+func (b *Book) Learn(data []byte) (news bool, err error) {
+	_, news, err = b.b.learn(data)
+	return news, err
+}
+
+func (b *Book) Found(p peer.ID, addr string) { b.b.found(p, ma.StringCast(addr)) }
+func (b *Book) Shares(p peer.ID)             { b.b.shares(p) }
+func (b *Book) Remembered() []string         { return b.b.remembered() }
+func (b *Book) Len() int                     { return len(b.b.peers) }
+
+func (b *Book) Addrs(p peer.ID) (out []string) {
+	for _, a := range b.b.addrs(p) {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+// EncodeGreeting and DecodeGreeting are the codec of greetings.
+func EncodeGreeting(topics []string, records [][]byte) ([]byte, error) {
+	return (&greeting{Version: greetingVersion, Topics: topics, Records: records}).encode()
+}
+
+func DecodeGreeting(data []byte) error {
+	_, err := decodeGreeting(data)
+	return err
+}

@@ -27,6 +27,25 @@ func (g *gate) name(p peer.ID, addrs []ma.Multiaddr) {
 		g.named = make(map[peer.ID][]ma.Multiaddr)
 	}
 	g.named[p] = ma.Unique(append(g.named[p], addrs...))
+	for _, a := range addrs { // who names an address through a relay names the relay
+		if relay := relayOf(a); relay != nil {
+			g.named[relay.ID] = ma.Unique(append(g.named[relay.ID], relay.Addrs...))
+		}
+	}
+}
+
+// relayOf is the relay that an address leads through, nil if it leads through none or
+// does not say how to reach it.
+func relayOf(a ma.Multiaddr) *peer.AddrInfo {
+	before, circuit := ma.SplitFunc(a, func(c ma.Component) bool { return c.Protocol().Code == ma.P_CIRCUIT })
+	if circuit == nil || len(before) < 2 {
+		return nil
+	}
+	info, err := peer.AddrInfoFromP2pAddr(before)
+	if err != nil {
+		return nil
+	}
+	return info
 }
 
 func (g *gate) forget(p peer.ID) {

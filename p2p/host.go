@@ -5,14 +5,15 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -32,9 +33,18 @@ type Host struct {
 	host host.Host
 	gate *gate
 
-	traffic *traffic
-	ledger  *ledger
-	punched *punched
+	listening chan struct{} // closed when host is set and listens
+	traffic   *traffic
+	ledger    *ledger
+	punched   *punched
+
+	puncher puncher
+
+	book        *book
+	greeter     *greeter
+	remembering chan struct{} // capacity 1
+	reserved    reservations
+	reachable   reachable
 
 	ps      *pubsub.PubSub
 	inflow  *inflow
@@ -69,7 +79,11 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	static, err := parseStatic(cfg.Static)
+	static, err := parseStatic("Static", cfg.Static)
+	if err != nil {
+		return nil, err
+	}
+	relays, err := parseStatic("Relays", cfg.Relays)
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +93,16 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), punched: new(punched),
 		inflow: newInflow(), outflow: newOutflow(),
-		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{})},
+		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{})}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
 	}
 	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
-	if h.host, err = h.newLibp2p(cfg); err != nil {
+	for _, info := range relays {
+		h.gate.name(info.ID, info.Addrs) // AutoRelay dials at once
+	}
+	if h.host, err = h.newLibp2p(cfg, slices.Collect(values(relays))); err != nil {
 		return nil, err
 	}
+	close(h.listening)
 	h.id, h.name = h.host.ID(), h.host.ID().String()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	raw, err := cfg.Identity.Raw()
@@ -95,6 +113,11 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h.streams = newStreamTable(h)
 	h.redial = newRedialer(h)
 	h.peers = newPeerTable(h)
+	h.book, h.greeter = newBook(h.id), newGreeter(h)
+	if err := h.watchEvents(); err != nil {
+		return nil, errors.Join(fmt.Errorf("p2p: following events: %w", err), h.Close())
+	}
+	h.Serve(greetProtocol, h.answerGreeting)
 	if h.ps, err = h.newGossip(); err != nil {
 		return nil, errors.Join(fmt.Errorf("p2p: starting gossip: %w", err), h.Close())
 	}
@@ -103,21 +126,43 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	for _, info := range static {
 		h.redial.keep(info)
 	}
+	for _, info := range relays {
+		h.redial.keep(info)
+	}
+	h.recall(cfg.Known)
+	h.goRun(h.watchNetwork)
+	if !h.gate.strict {
+		h.goRun(h.greetNowAndThen)
+	}
+	if !h.gate.strict && cfg.Remember != nil {
+		h.goRun(h.remember)
+	}
 	return h, nil
 }
 
-// newLibp2p starts the libp2p host: TCP and QUIC only, TLS 1.3 or Noise, and none
-// of the services that would send something nobody asked for.
-func (h *Host) newLibp2p(cfg Config) (host.Host, error) {
+// values walks the peers of a map.
+func values(infos map[peer.ID]*peer.AddrInfo) iter.Seq[peer.AddrInfo] {
+	return func(yield func(peer.AddrInfo) bool) {
+		for _, info := range infos {
+			if !yield(*info) {
+				return
+			}
+		}
+	}
+}
+
+// newLibp2p starts the libp2p host: TCP and QUIC only, TLS 1.3 or Noise, and with
+// DiscoveryNone none of the services that would send something nobody asked for.
+func (h *Host) newLibp2p(cfg Config, relays []peer.AddrInfo) (host.Host, error) {
 	listen, err := parseListen(cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
-	limits, err := newResourceManager()
+	limits, err := newResourceManager(cfg.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("p2p: resource limits: %w", err)
 	}
-	conns, err := connmgr.NewConnManager(maxPeersLow, maxPeersHigh)
+	conns, err := connmgr.NewConnManager(cfg.Limits.Conns*5/6, cfg.Limits.Conns)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("p2p: connection manager: %w", err), limits.Close())
 	}
@@ -135,17 +180,11 @@ func (h *Host) newLibp2p(cfg Config) (host.Host, error) {
 		libp2p.DisableMetrics(),
 		libp2p.BandwidthReporter(h.traffic),
 		libp2p.ConnectionGater(h.gate),
-		libp2p.DisableRelay(),
-		// No AutoNAT: it would ask peers to dial us. Reachability is stated instead.
-		libp2p.ForceReachabilityPrivate(),
-		libp2p.DisableIdentifyAddressDiscovery(),
 		// A static peer that is away must not teach the host that UDP is broken.
 		libp2p.UDPBlackHoleSuccessCounter(nil),
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
-	if cfg.Discovery != DiscoveryNone {
-		opts = append(opts, libp2p.NATPortMap())
-	}
+	opts = append(opts, h.reach(cfg, relays)...)
 	lh, err := libp2p.New(opts...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("p2p: starting the host: %w", err), conns.Close(), limits.Close())
@@ -186,6 +225,7 @@ func (h *Host) shutdown() error {
 			h.log.Debug("closing discovery", "err", err)
 		}
 	}
+	h.puncher.close()
 	err := h.host.Close()
 	if h.peers != nil {
 		h.peers.close()
@@ -280,11 +320,7 @@ func (h *Host) Disconnect(id string) error {
 	}
 	h.redial.drop(p)
 	h.gate.forget(p)
+	h.book.forget(p)
 	h.host.Peerstore().ClearAddrs(p)
 	return h.host.Network().ClosePeer(p)
-}
-
-// connected reports whether there is a direct connection to p.
-func (h *Host) connected(p peer.ID) bool {
-	return h.host.Network().Connectedness(p) == network.Connected
 }

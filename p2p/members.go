@@ -16,14 +16,21 @@ func (t *Topic) watchPeers() {
 			return
 		}
 		t.tell(ev.Peer, ev.Type == pubsub.PeerJoin)
+		if ev.Type == pubsub.PeerJoin {
+			t.h.noteMember(ev.Peer)
+		}
 		t.h.outflow.refresh()
 	}
 }
 
+// tell notes what gossip says of p. Of one that was reached over a limited connection so
+// far, the feeds are told that it went and came: there is more to be had of it now.
 func (t *Topic) tell(p peer.ID, up bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, was := t.up[p]; was == up {
+	_, was := t.up[p]
+	_, limited := t.limited[p]
+	if was == up {
 		return
 	}
 	if up {
@@ -31,6 +38,37 @@ func (t *Topic) tell(p peer.ID, up bool) {
 	} else {
 		delete(t.up, p)
 	}
+	if limited {
+		t.post(p, false)
+	}
+	if up || limited {
+		t.post(p, true)
+	} else {
+		t.post(p, false)
+	}
+}
+
+// tellLimited notes that p, over a limited connection, said to be in the topic, or that
+// it is no more.
+func (t *Topic) tellLimited(p peer.ID, up bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, gossips := t.up[p]
+	if _, was := t.limited[p]; was == up || up && t.ctx.Err() != nil {
+		return
+	}
+	if up {
+		t.limited[p] = struct{}{}
+	} else {
+		delete(t.limited, p)
+	}
+	if !gossips {
+		t.post(p, up)
+	}
+}
+
+// post tells the feeds. The caller holds mu.
+func (t *Topic) post(p peer.ID, up bool) {
 	for _, f := range t.feeds {
 		f.post(p.String(), up)
 	}
@@ -58,13 +96,13 @@ func (t *Topic) OnPeer(fn func(id string, up bool)) {
 	}
 	f := newFeed(fn)
 	t.feeds = append(t.feeds, f)
-	for p := range t.up {
+	for _, p := range t.all() {
 		f.post(p.String(), true)
 	}
 }
 
-// members are the peers in the topic.
-func (t *Topic) members() []peer.ID {
+// gossipers are the peers in the topic that gossip reaches.
+func (t *Topic) gossipers() []peer.ID {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := make([]peer.ID, 0, len(t.up))
@@ -74,13 +112,71 @@ func (t *Topic) members() []peer.ID {
 	return out
 }
 
+// members are the peers in the topic.
+func (t *Topic) members() []peer.ID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.all()
+}
+
+// all are the members. The caller holds mu.
+func (t *Topic) all() []peer.ID {
+	out := make([]peer.ID, 0, len(t.up)+len(t.limited))
+	for p := range t.up {
+		out = append(out, p)
+	}
+	for p := range t.limited {
+		if _, too := t.up[p]; !too {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // Peers are the ids of the connected peers that are in the topic, ordered.
-func (t *Topic) Peers() []string {
-	members := t.members()
-	out := make([]string, len(members))
-	for i, p := range members {
+func (t *Topic) Peers() []string { return t.namesOf(t.members()) }
+
+// Limited are those of Peers to whom there are only limited connections: gossip does not
+// reach them, streams do.
+func (t *Topic) Limited() []string {
+	t.mu.Lock()
+	var out []peer.ID
+	for p := range t.limited {
+		if _, too := t.up[p]; !too {
+			out = append(out, p)
+		}
+	}
+	t.mu.Unlock()
+	return t.namesOf(out)
+}
+
+func (t *Topic) namesOf(peers []peer.ID) []string {
+	out := make([]string, len(peers))
+	for i, p := range peers {
 		out[i] = t.h.names.of(p)
 	}
 	sort.Strings(out)
 	return out
+}
+
+// isMember reports whether p is in a topic that is joined.
+func (h *Host) isMember(p peer.ID) (in bool) {
+	h.topics.Range(func(_, v any) bool {
+		t := v.(*Topic)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		_, gossips := t.up[p]
+		_, limited := t.limited[p]
+		in = gossips || limited
+		return !in
+	})
+	return in
+}
+
+// unlimited is told that no limited connection to p is left.
+func (h *Host) unlimited(p peer.ID) {
+	h.topics.Range(func(_, t any) bool {
+		t.(*Topic).tellLimited(p, false)
+		return true
+	})
 }

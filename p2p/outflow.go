@@ -156,7 +156,7 @@ func (o *outflow) wait(ctx context.Context, t *Topic) error {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
-		room, full, givenUp, changed := o.look(t.members())
+		room, full, givenUp, changed := o.look(t.gossipers())
 		if len(full) == 0 && (room > 0 || givenUp == 0) {
 			return nil
 		}

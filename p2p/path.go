@@ -1,10 +1,11 @@
 package p2p
 
 import (
-	"sync"
+	"slices"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // How a connected peer is reached.
@@ -14,36 +15,65 @@ const (
 	PathPunched = "punched" // direct, through NATs on one or both sides, arranged through a relay
 )
 
-// punched remembers the peers to whom a hole was punched, until they are gone.
-type punched struct {
-	mu    sync.Mutex
-	peers map[peer.ID]struct{}
-}
+const circuit = "/p2p-circuit"
 
-var _ holepunch.EventTracer = (*punched)(nil)
-
-// Trace implements holepunch.EventTracer.
-func (t *punched) Trace(e *holepunch.Event) {
-	if end, ok := e.Evt.(*holepunch.EndHolePunchEvt); ok && end.Success {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.peers == nil {
-			t.peers = make(map[peer.ID]struct{})
-		}
-		t.peers[e.Remote] = struct{}{}
+func (h *Host) path(p peer.ID, relayed bool) string {
+	switch {
+	case relayed:
+		return PathRelayed
+	case h.punched.has(p):
+		return PathPunched
 	}
+	return PathDirect
 }
 
-func (t *punched) has(p peer.ID) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, ok := t.peers[p]
-	return ok
+// link is how p is connected now: PathDirect, PathRelayed or, if it is not, "".
+func (h *Host) link(p peer.ID) string {
+	path := ""
+	for _, c := range h.host.Network().ConnsToPeer(p) {
+		if c.IsClosed() {
+			continue
+		}
+		if !isRelayed(c.RemoteMultiaddr()) {
+			return PathDirect
+		}
+		path = PathRelayed
+	}
+	return path
 }
 
-// forget is told that there is no direct connection to the peer any more.
-func (t *punched) forget(p peer.ID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.peers, p)
+// better reports whether to describe a peer by connection a rather than b: the direct
+// one, else the older.
+func better(a, b network.Conn) bool {
+	if ra, rb := isRelayed(a.RemoteMultiaddr()), isRelayed(b.RemoteMultiaddr()); ra != rb {
+		return rb
+	}
+	return a.Stat().Opened.Before(b.Stat().Opened)
+}
+
+func hasDirect(conns map[network.Conn]struct{}) bool {
+	for c := range conns {
+		if !isRelayed(c.RemoteMultiaddr()) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasLimited(conns map[network.Conn]struct{}) bool {
+	for c := range conns {
+		if c.Stat().Limited {
+			return true
+		}
+	}
+	return false
+}
+
+func isRelayed(a ma.Multiaddr) bool {
+	_, err := a.ValueForProtocol(ma.P_CIRCUIT)
+	return err == nil
+}
+
+func hasDirectAddr(addrs []ma.Multiaddr) bool {
+	return slices.ContainsFunc(addrs, func(a ma.Multiaddr) bool { return !isRelayed(a) })
 }

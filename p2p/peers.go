@@ -74,6 +74,9 @@ func (t *peerTable) Connected(_ network.Network, c network.Conn) {
 		t.tell(p, true)
 	}
 	t.conns[p][c] = struct{}{}
+	if !isRelayed(c.RemoteMultiaddr()) && len(t.conns[p]) > 1 {
+		t.h.goRun(func() { t.h.leaveRelay(p) })
+	}
 }
 
 // Disconnected implements network.Notifiee.
@@ -84,6 +87,10 @@ func (t *peerTable) Disconnected(_ network.Network, c network.Conn) {
 	delete(t.conns[p], c)
 	if !isRelayed(c.RemoteMultiaddr()) && !hasDirect(t.conns[p]) {
 		t.h.punched.forget(p)
+		t.h.redial.lost(p)
+	}
+	if c.Stat().Limited && !hasLimited(t.conns[p]) {
+		t.h.goRun(func() { t.h.unlimited(p) })
 	}
 	if len(t.conns[p]) > 0 || t.ping[p] == nil {
 		return
@@ -172,41 +179,6 @@ func (h *Host) describe(p peer.ID, conns map[network.Conn]struct{}, since time.T
 	return d
 }
 
-const circuit = "/p2p-circuit"
-
-func (h *Host) path(p peer.ID, relayed bool) string {
-	switch {
-	case relayed:
-		return PathRelayed
-	case h.punched.has(p):
-		return PathPunched
-	}
-	return PathDirect
-}
-
-// better reports whether to describe a peer by connection a rather than b: the direct
-// one, else the older.
-func better(a, b network.Conn) bool {
-	if ra, rb := isRelayed(a.RemoteMultiaddr()), isRelayed(b.RemoteMultiaddr()); ra != rb {
-		return rb
-	}
-	return a.Stat().Opened.Before(b.Stat().Opened)
-}
-
-func hasDirect(conns map[network.Conn]struct{}) bool {
-	for c := range conns {
-		if !isRelayed(c.RemoteMultiaddr()) {
-			return true
-		}
-	}
-	return false
-}
-
-func isRelayed(a ma.Multiaddr) bool {
-	_, err := a.ValueForProtocol(ma.P_CIRCUIT)
-	return err == nil
-}
-
 func transportName(c network.Conn) string {
 	if isRelayed(c.RemoteMultiaddr()) {
 		return "relay"
@@ -222,7 +194,7 @@ func (h *Host) pingLoop(ctx context.Context, p peer.ID) {
 		return
 	}
 	for ctx.Err() == nil {
-		pctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "ping"), pingTimeout)
+		pctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(network.WithNoDial(ctx, "ping"), "ping"), pingTimeout)
 		if r := <-ping.Ping(pctx, h.host, p); r.Error != nil {
 			h.log.Debug("ping failed", "peer", p, "err", r.Error)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 )
@@ -22,18 +23,24 @@ const (
 	redialStable = 10 * time.Second
 	// A peer that nobody named, but discovery found, is given up after this long.
 	foundKept = 10 * time.Minute
+	// One that has been away for redialPatience is dialled every redialRare.
+	redialPatience = 5 * time.Minute
+	redialRare     = time.Minute
+	// A relayed connection that carried so many bytes is dialled again at once when its
+	// relay ends it.
+	relayUseful = 16 << 10
 )
 
 // protectTag keeps the connection manager from closing connections to named peers.
 const protectTag = "minikv-named"
 
 // parseStatic parses the static peers, merging addresses of one peer.
-func parseStatic(addrs []string) (map[peer.ID]*peer.AddrInfo, error) {
+func parseStatic(field string, addrs []string) (map[peer.ID]*peer.AddrInfo, error) {
 	out := make(map[peer.ID]*peer.AddrInfo)
 	for _, s := range addrs {
 		info, err := parsePeer(s)
 		if err != nil {
-			return nil, fmt.Errorf("%w in Config.Static", err)
+			return nil, fmt.Errorf("%w in Config.%s", err, field)
 		}
 		if have := out[info.ID]; have != nil {
 			have.Addrs = append(have.Addrs, info.Addrs...)
@@ -46,46 +53,51 @@ func parseStatic(addrs []string) (map[peer.ID]*peer.AddrInfo, error) {
 
 // redialer keeps the host connected to the peers it was told of.
 type redialer struct {
-	h    *Host
-	mu   sync.Mutex
-	kept map[peer.ID]*keptPeer
+	h      *Host
+	mu     sync.Mutex
+	kept   map[peer.ID]*keptPeer
+	unwant map[peer.ID]struct{} // told to disconnect from: not to be found again
 }
 
 type keptPeer struct {
 	id     peer.ID
-	limit  time.Duration // given up after that long away; 0: never
+	limit  time.Duration // given up after that long away; 0: never. Guarded by the redialer
 	cancel context.CancelFunc
-	lost   chan struct{} // capacity 1: the last connection is gone
+	lost   chan struct{} // capacity 1: the last connection, or the last direct one, is gone
+	hurry  chan struct{} // capacity 1: dial now
 }
 
 func newRedialer(h *Host) *redialer {
-	return &redialer{h: h, kept: make(map[peer.ID]*keptPeer)}
+	return &redialer{h: h, kept: make(map[peer.ID]*keptPeer), unwant: make(map[peer.ID]struct{})}
 }
 
 // keep remembers a named peer and dials it whenever it is not connected.
 func (r *redialer) keep(info *peer.AddrInfo) {
 	r.h.gate.name(info.ID, info.Addrs)
 	r.h.host.ConnManager().Protect(info.ID, protectTag)
-	r.keepFor(info, 0)
+	r.keepFor(info.ID, 0)
 }
 
 // keepFor dials the peer whenever it is not connected, until it has been away for
-// limit.
-func (r *redialer) keepFor(info *peer.AddrInfo, limit time.Duration) {
-	if info.ID == r.h.id {
+// limit; 0 is for ever. A longer limit replaces a shorter one.
+func (r *redialer) keepFor(p peer.ID, limit time.Duration) {
+	if p == r.h.id {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if k := r.kept[info.ID]; k != nil {
-		if k.limit == 0 || limit > 0 {
-			return
+	if limit == 0 {
+		delete(r.unwant, p)
+	}
+	if k := r.kept[p]; k != nil {
+		if k.limit != 0 && (limit == 0 || limit > k.limit) {
+			k.limit = limit
 		}
-		k.cancel() // found before, named now
+		return
 	}
 	ctx, cancel := context.WithCancel(r.h.ctx)
-	k := &keptPeer{id: info.ID, limit: limit, cancel: cancel, lost: make(chan struct{}, 1)}
-	r.kept[info.ID] = k
+	k := &keptPeer{id: p, limit: limit, cancel: cancel, lost: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
+	r.kept[p] = k
 	if !r.h.goRun(func() { r.run(ctx, k) }) {
 		cancel()
 	}
@@ -97,13 +109,36 @@ func (r *redialer) keeps(p peer.ID) bool {
 	return r.kept[p] != nil
 }
 
-// drop forgets the peer.
+// learnt counts the kept peers that nobody named.
+func (r *redialer) learnt() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range r.kept {
+		if k.limit > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// shuns reports whether the host was told to disconnect from the peer.
+func (r *redialer) shuns(p peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, yes := r.unwant[p]
+	return yes
+}
+
+// drop forgets the peer, and does not let it be found again.
 func (r *redialer) drop(p peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if k := r.kept[p]; k != nil {
 		k.cancel()
 		delete(r.kept, p)
+	}
+	if len(r.unwant) < maxBook {
+		r.unwant[p] = struct{}{}
 	}
 	r.h.host.ConnManager().Unprotect(p, protectTag)
 }
@@ -117,15 +152,34 @@ func (r *redialer) forget(k *keptPeer) {
 	}
 }
 
-// lost tells that the last connection to p is gone.
+func (r *redialer) limit(k *keptPeer) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return k.limit
+}
+
+// lost tells that the last connection to p, or the last direct one, is gone.
 func (r *redialer) lost(p peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if k := r.kept[p]; k != nil {
-		select {
-		case k.lost <- struct{}{}:
-		default:
-		}
+		poke(k.lost)
+	}
+}
+
+// hurry dials all peers that are away now.
+func (r *redialer) hurry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range r.kept {
+		poke(k.hurry)
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -133,7 +187,8 @@ func (r *redialer) run(ctx context.Context, k *keptPeer) {
 	defer k.cancel()
 	pause, seen := redialMin, time.Now()
 	for ctx.Err() == nil {
-		if r.h.connected(k.id) {
+		switch r.h.link(k.id) {
+		case PathDirect:
 			up := time.Now()
 			select {
 			case <-k.lost:
@@ -143,8 +198,15 @@ func (r *redialer) run(ctx context.Context, k *keptPeer) {
 				pause = redialMin
 			}
 			continue
+		case PathRelayed:
+			if r.relayed(ctx, k) {
+				pause = redialMin
+			}
+			seen = time.Now()
+			continue
 		}
-		if k.limit > 0 && time.Since(seen) > k.limit {
+		limit := r.limit(k)
+		if limit > 0 && time.Since(seen) > limit {
 			r.forget(k)
 			return
 		}
@@ -153,16 +215,81 @@ func (r *redialer) run(ctx context.Context, k *keptPeer) {
 			r.h.log.Debug("peer not reached", "peer", k.id, "err", err)
 		}
 		if err != nil || pause > redialMin {
-			sleep(ctx, pause/2+rand.N(pause/2))
+			if k.pause(ctx, pause) {
+				pause = redialMin
+				continue
+			}
 		}
-		pause = min(2*pause, redialMax)
+		pause = min(2*pause, most(limit, time.Since(seen)))
 	}
+}
+
+// most is how long the pauses may grow. Somebody wants a named peer; others may be gone
+// for good.
+func most(limit, away time.Duration) time.Duration {
+	if limit == 0 || away < redialPatience {
+		return redialMax
+	}
+	return redialRare
+}
+
+// pause waits about that long. It reports whether it was hurried.
+func (k *keptPeer) pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d/2 + rand.N(d/2))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-k.hurry:
+		return true
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// relayed waits while the peer is reached through a relay only, and tries now and then
+// whether it can be dialled by now. It reports whether the connection was of use.
+func (r *redialer) relayed(ctx context.Context, k *keptPeer) bool {
+	in, out := r.h.traffic.bytes(k.id)
+	useful := func() bool {
+		in2, out2 := r.h.traffic.bytes(k.id)
+		return in2+out2-in-out > relayUseful
+	}
+	for pause := upgradeMin; ; pause = min(2*pause, upgradeMax) {
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-k.hurry:
+		case <-k.lost:
+		case <-ctx.Done():
+		}
+		t.Stop()
+		if ctx.Err() != nil || r.h.link(k.id) != PathRelayed {
+			return useful()
+		}
+		if err := r.upgrade(ctx, k.id); err != nil {
+			r.h.log.Debug("relayed peer not reached directly", "peer", k.id, "err", err)
+		}
+	}
+}
+
+// upgrade tries to make a direct connection to a relayed peer.
+func (r *redialer) upgrade(ctx context.Context, p peer.ID) error {
+	if !r.h.gate.strict {
+		return r.h.punch(p)
+	}
+	addrs := r.h.dialAddrs(p)
+	if !hasDirectAddr(addrs) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(network.WithForceDirectDial(ctx, "upgrade"), dialTimeout)
+	defer cancel()
+	return r.h.dial(ctx, peer.AddrInfo{ID: p, Addrs: addrs})
 }
 
 func (r *redialer) dial(ctx context.Context, p peer.ID) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	return r.h.dial(ctx, peer.AddrInfo{ID: p, Addrs: r.h.gate.addrs(p)})
+	return r.h.dial(ctx, peer.AddrInfo{ID: p, Addrs: r.h.dialAddrs(p)})
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -174,11 +301,12 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// dial connects to the peer unless it is connected. The swarm's own pauses after
-// failed dials are overridden: they grow to minutes, and the redialer has its own.
+// dial connects to the peer unless it is connected, through a relay if need be. The
+// swarm's own pauses after failed dials are overridden: they grow to minutes, and the
+// redialer has its own.
 func (h *Host) dial(ctx context.Context, info peer.AddrInfo) error {
 	if s, ok := h.host.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(info.ID)
 	}
-	return h.host.Connect(ctx, info)
+	return h.host.Connect(network.WithAllowLimitedConn(ctx, "minikv"), info)
 }

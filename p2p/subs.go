@@ -57,3 +57,15 @@ func (s *subscriptions) forget(p peer.ID) {
 	defer s.mu.Unlock()
 	delete(s.peers, p)
 }
+
+// in are the peers that have subscribed to a topic.
+func (s *subscriptions) in(name string) (out []peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, topics := range s.peers {
+		if _, ok := topics[name]; ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}

@@ -63,11 +63,12 @@ type Topic struct {
 	running sync.RWMutex // read-held by handler calls
 	left    bool         // guarded by running
 
-	events *pubsub.TopicEventHandler
-	mu     sync.Mutex // guards what follows
-	up     map[peer.ID]struct{}
-	mesh   map[peer.ID]struct{}
-	feeds  []*feed
+	events  *pubsub.TopicEventHandler
+	mu      sync.Mutex           // guards what follows
+	up      map[peer.ID]struct{} // in the topic, as gossip says
+	limited map[peer.ID]struct{} // in the topic, as they said over a limited connection
+	mesh    map[peer.ID]struct{}
+	feeds   []*feed
 }
 
 // JoinTopic joins the topic and hands its messages, other hosts' only, to handle:
@@ -88,7 +89,7 @@ func (h *Host) JoinTopic(name string, handle func(m Message) Verdict) (*Topic, e
 		return nil, fmt.Errorf("p2p: topic %q: no handler", name)
 	}
 	t := &Topic{h: h, name: name, handle: handle,
-		up: make(map[peer.ID]struct{}), mesh: make(map[peer.ID]struct{})}
+		up: make(map[peer.ID]struct{}), limited: make(map[peer.ID]struct{}), mesh: make(map[peer.ID]struct{})}
 	h.joining.Lock()
 	defer h.joining.Unlock()
 	if h.isClosed() {
@@ -125,6 +126,7 @@ func (t *Topic) join() (err error) {
 	}
 	t.live.Store(true)
 	t.h.goRun(t.watchPeers)
+	t.h.greetAll()
 	return nil
 }
 

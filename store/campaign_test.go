@@ -327,7 +327,7 @@ func (w *workload) commit(name string) error {
 
 func (w *workload) wait() error {
 	n := w.ledger.issued()
-	if err := w.store.Wait(w.store.Commits(), 0); err != nil {
+	if err := w.store.Wait(0); err != nil {
 		return err
 	}
 	w.ledger.acked.Store(int64(n))

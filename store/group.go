@@ -1,6 +1,7 @@
 package store
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -41,29 +42,20 @@ func (g *group) made(t *table, steps int) {
 	}
 }
 
-// Commits returns the number of the last step of any map.
-func (s *Store) Commits() uint64 {
-	s.group.mu.Lock()
-	defer s.group.mu.Unlock()
-	return s.group.ended
-}
-
-// Wait returns when the steps up to a number are durable, or why they cannot
+// Wait returns when all steps that have ended are durable, or why they cannot
 // become so. One who finds no fsync under way makes one; gather is how long it
 // waits before, for others to come. The owner of a table that gathers must not
 // hold its lock.
-func (s *Store) Wait(step uint64, gather time.Duration) error {
+func (s *Store) Wait(gather time.Duration) error {
 	g := &s.group
 	g.mu.Lock()
-	step = min(step, g.ended) // what has not been made yet cannot be waited for
-	for g.synced < step {
+	defer g.mu.Unlock()
+	for step := g.ended; g.synced < step; {
 		if err := s.Err(); err != nil {
-			g.mu.Unlock()
 			return err
 		}
 		if !g.leading {
 			if err := g.lead(gather); err != nil {
-				g.mu.Unlock()
 				return err
 			}
 			continue
@@ -76,7 +68,6 @@ func (s *Store) Wait(step uint64, gather time.Duration) error {
 		<-done
 		g.mu.Lock()
 	}
-	g.mu.Unlock()
 	return nil
 }
 
@@ -86,6 +77,8 @@ func (g *group) lead(gather time.Duration) error {
 	g.mu.Unlock()
 	if gather > 0 {
 		time.Sleep(gather)
+	} else {
+		runtime.Gosched() // whoever could run makes a step that this fsync serves, too
 	}
 	g.mu.Lock()
 	upTo := g.ended
@@ -139,4 +132,4 @@ func (t *table) flushLocked(synced **pebble.Batch) error {
 }
 
 // Flush makes everything durable that has been committed.
-func (s *Store) Flush() error { return s.Wait(s.Commits(), 0) }
+func (s *Store) Flush() error { return s.Wait(0) }

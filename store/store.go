@@ -27,6 +27,7 @@ type Options struct {
 
 	tune      func(*pebble.Options) // of tests
 	foldAfter int                   // default: foldAfter
+	unsent    int                   // default: backlogBytes
 	readOnly  bool                  // nothing is written, not even a new store
 }
 
@@ -48,6 +49,7 @@ type Store struct {
 	reads  bool // only
 	tune   func(*pebble.Options)
 	folded int // changes after which a journal is folded
+	unsent int // bytes of a backlog in memory
 
 	life   sync.RWMutex // held for reading while the engine is used
 	closed bool
@@ -98,6 +100,9 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.folded == 0 {
 		s.folded = foldAfter
 	}
+	if s.unsent = o.unsent; s.unsent == 0 {
+		s.unsent = backlogBytes
+	}
 	if o.Cache <= 0 {
 		o.Cache = DefaultCache
 	}
@@ -117,7 +122,10 @@ func (s *Store) open(cacheSize int64) (err error) {
 	} else if err != nil {
 		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
 	}
-	if err = s.disk.floor.check(); err == nil {
+	if err = s.disk.floor.check(); err == nil && !s.reads {
+		err = s.removeSpills()
+	}
+	if err == nil {
 		err = s.openEngine(cacheSize)
 	}
 	if err == nil {
@@ -432,6 +440,7 @@ func (s *Store) Release(name string) error {
 	}
 	t := r.open
 	r.open = nil
+	t.backlog.reset()
 	return s.use(func() error {
 		if err := t.cut(); err != nil {
 			return err

@@ -31,8 +31,8 @@ files.
 Several nodes on one machine each need a directory of their own, or --memory. Commands find the one in the default directory by themselves, the others
 by MINIKV_ADDR or --addr: unix:DIR/admin.sock.
 
-Private registries, the one called "default" among them, come with tickets in a later version: open public ones with --public here or with
-'minikv reg add NAME --public'.`
+Registries are private unless they are opened with --public: others join them by a ticket, see 'minikv ticket' and 'minikv join'. At its first start a
+node makes one called "default" (with --memory only if no other is named).`
 
 // serveFlags are the flags of serve.
 type serveFlags struct {
@@ -40,6 +40,8 @@ type serveFlags struct {
 	durability                  string
 	memory, verbose             bool
 	listen, peers, public       []string
+	relays                      []string
+	relayService                string
 	maxValue, cacheMiB          int
 	resp                        respFlags
 	http                        httpFlags
@@ -51,7 +53,7 @@ func newServe(a *app) *cobra.Command {
 		Use: "serve", GroupID: "node", Args: takes(),
 		Short:   "Run a node",
 		Long:    serveHelp,
-		Example: "  minikv serve --public cities\n  minikv serve --memory --public cities --peer /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…",
+		Example: "  minikv serve\n  minikv serve --memory --public cities --peer /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…",
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "directory of the node's data, key and admin socket (default "+defaultDirText+")")
@@ -61,6 +63,9 @@ func newServe(a *app) *cobra.Command {
 	fl.StringVar(&f.admin, "admin", "", "where commands reach the node: unix:PATH or a loopback HOST:PORT (default: a socket in the directory)")
 	fl.StringArrayVar(&f.listen, "listen", nil, "multiaddr to listen on, repeatable (default: TCP and QUIC on all interfaces, port 7420 or a free one)")
 	fl.StringArrayVar(&f.peers, "peer", nil, "multiaddr of a node to stay connected to, ending in /p2p/ID, repeatable")
+	fl.StringArrayVar(&f.relays, "relay", nil, "multiaddr of a relay through which others reach this node if they cannot dial it, ending in /p2p/ID, repeatable")
+	fl.StringVar(&f.relayService, "relay-service", "", "be a relay: members: for nodes that share a registry, without limits; anyone: for all, 128 KiB and 2 minutes a connection")
+	fl.Lookup("relay-service").NoOptDefVal = string(minikv.RelayMembers)
 	fl.StringArrayVar(&f.public, "public", nil, "open this registry without a secret, repeatable: whoever reaches the node and knows the name shares it")
 	fl.StringVar(&f.discovery, "discovery", "lan", "lan: find nodes by mDNS and ask the router for a port; none: only --peer, nothing is sent to anyone else")
 	fl.IntVar(&f.maxValue, "max-value", minikv.DefaultMaxValueLen, "longest value that may be written here, in bytes")
@@ -110,9 +115,14 @@ func (f *serveFlags) check() error {
 			return usagef("--listen %q is no multiaddr (%w); an example: /ip4/0.0.0.0/tcp/7420", s, err)
 		}
 	}
-	for _, s := range f.peers {
-		if _, err := peer.AddrInfoFromString(s); err != nil {
-			return usagef("--peer %q is no address of a node (%w); serve prints its own, an example: /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…", s, err)
+	if f.relayService != "" && f.relayService != string(minikv.RelayMembers) && f.relayService != string(minikv.RelayAnyone) {
+		return usagef("--relay-service %q: use members or anyone, as in --relay-service=anyone", f.relayService)
+	}
+	for flag, addrs := range map[string][]string{"--peer": f.peers, "--relay": f.relays} {
+		for _, s := range addrs {
+			if _, err := peer.AddrInfoFromString(s); err != nil {
+				return usagef("%s %q is no address of a node (%w); serve prints its own, an example: /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…", flag, s, err)
+			}
 		}
 	}
 	return nil
@@ -201,7 +211,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
 	cfg := minikv.Config{
 		NodeName: f.name, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
-		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20,
+		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20, Relays: f.relays, RelayService: minikv.RelayPolicy(f.relayService),
 	}
 	cfg.Durability, _ = minikv.ParseDurability(f.durability) // checked before
 	port := -1
@@ -215,7 +225,7 @@ func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logg
 		node, err = minikv.Open(ctx, h.dir, cfg)
 	}
 	if err == nil {
-		if err = openRegistries(ctx, node, f.public); err != nil {
+		if err = openRegistries(ctx, node, f, log); err != nil {
 			node.Close()
 		}
 	}
@@ -228,19 +238,32 @@ func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logg
 	return node, nil
 }
 
+// firstRegistry is the private registry that a node makes for itself at its first start.
+const firstRegistry = "default"
+
 // openRegistries opens what the directory keeps, and then what the command line names.
-func openRegistries(ctx context.Context, node *minikv.Node, public []string) error {
-	for _, name := range node.Kept() {
-		if _, err := node.Registry(ctx, name); err != nil {
+func openRegistries(ctx context.Context, node *minikv.Node, f serveFlags, log *slog.Logger) error {
+	kept := node.Kept()
+	for _, name := range kept {
+		_, err := node.Registry(ctx, name)
+		if errors.Is(err, minikv.ErrPrivate) {
+			log.Warn("a private registry stays closed: its keys are not in the directory; join it again by a ticket, or put its key file back", "registry", name)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for _, name := range public {
+	for _, name := range f.public {
 		if _, err := node.Registry(ctx, name, minikv.Public()); err != nil {
 			return err
 		}
 	}
-	return nil
+	if len(kept) > 0 || f.memory && len(f.public) > 0 || slices.Contains(f.public, firstRegistry) {
+		return nil
+	}
+	_, err := node.Registry(ctx, firstRegistry)
+	return err
 }
 
 // isDirError tells whether a node could not be opened for its directory.

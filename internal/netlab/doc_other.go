@@ -1,0 +1,5 @@
+//go:build !linux
+
+// Package netlab makes networks of Linux network namespaces for tests; on other systems
+// there is nothing in it.
+package netlab

@@ -1,0 +1,97 @@
+package p2p
+
+import (
+	"context"
+	"maps"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+const (
+	// lookEvery is how often the host looks whether its addresses have changed, or time
+	// has passed that it was not awake.
+	lookEvery = 2 * time.Second
+	// sleptFor is by how much the wall clock must have gone ahead of the monotonic one,
+	// which stands still while the machine sleeps.
+	sleptFor = 10 * time.Second
+	// proofTimeout is what a connection has to prove that it is alive after that.
+	proofTimeout = 3 * time.Second
+)
+
+// watchNetwork notices that the machine has got other addresses, or has slept: then most
+// connections are dead without knowing, and pauses between dials are from another time.
+func (h *Host) watchNetwork() {
+	had, before := localIPs(), time.Now()
+	for {
+		sleep(h.ctx, lookEvery)
+		if h.ctx.Err() != nil {
+			return
+		}
+		have, now := localIPs(), time.Now()
+		asleep := now.Round(0).Sub(before.Round(0)) - now.Sub(before)
+		switch {
+		case !maps.Equal(had, have):
+			h.log.Info("this machine's addresses have changed: connecting anew")
+			h.Rouse()
+		case asleep > sleptFor:
+			h.log.Info("this machine has slept: connecting anew", "for", asleep.Round(time.Second))
+			h.Rouse()
+		}
+		had, before = have, now
+	}
+}
+
+func localIPs() map[string]bool {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	out := make(map[string]bool, len(addrs))
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			out[n.IP.String()] = true
+		}
+	}
+	return out
+}
+
+// Rouse makes the host connect anew after a change of the network: connections from
+// addresses it has no more are closed, the others have 3 seconds to prove that they are
+// alive, and peers that are away are dialled at once. The host does it by itself when it
+// sees other addresses, or that the machine has slept.
+func (h *Host) Rouse() {
+	have := localIPs()
+	var wg sync.WaitGroup
+	for _, p := range h.host.Network().Peers() {
+		wg.Add(1)
+		if !h.goRun(func() { defer wg.Done(); h.prove(p, have) }) {
+			wg.Done()
+		}
+	}
+	h.redial.hurry()
+	h.goRun(func() {
+		wg.Wait()
+		h.greetAll() // it may be reached elsewhere now
+	})
+}
+
+// prove closes those connections to p that are dead.
+func (h *Host) prove(p peer.ID, have map[string]bool) {
+	for _, c := range h.host.Network().ConnsToPeer(p) {
+		ip, err := manet.ToIP(c.LocalMultiaddr())
+		if err == nil && !isRelayed(c.RemoteMultiaddr()) && !ip.IsUnspecified() && len(have) > 0 && !have[ip.String()] {
+			_ = c.Close()
+		}
+	}
+	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(network.WithNoDial(h.ctx, "prove"), "prove"), proofTimeout)
+	defer cancel()
+	if r := <-ping.Ping(ctx, h.host, p); r.Error != nil && h.ctx.Err() == nil {
+		_ = h.host.Network().ClosePeer(p)
+	}
+}

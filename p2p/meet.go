@@ -1,0 +1,176 @@
+package p2p
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	// memberKept is how long a peer that shared a topic is dialled while it is away.
+	memberKept = 24 * time.Hour
+	// rememberEvery is how often Config.Remember is called at most.
+	rememberEvery = 10 * time.Second
+	eventBuffer   = 256
+)
+
+// watchEvents follows what libp2p finds out about peers and about this host.
+func (h *Host) watchEvents() error {
+	sub, err := h.host.EventBus().Subscribe([]any{
+		new(event.EvtPeerIdentificationCompleted), new(event.EvtAutoRelayAddrsUpdated), new(event.EvtHostReachableAddrsChanged),
+	}, eventbus.Name("minikv"), eventbus.BufSize(eventBuffer))
+	if err != nil {
+		return err
+	}
+	h.goRun(func() {
+		defer sub.Close()
+		for {
+			select {
+			case e, ok := <-sub.Out():
+				if !ok {
+					return
+				}
+				h.handleEvent(e)
+			case <-h.ctx.Done():
+				return
+			}
+		}
+	})
+	return nil
+}
+
+func (h *Host) handleEvent(e any) {
+	switch e := e.(type) {
+	case event.EvtPeerIdentificationCompleted:
+		h.identified(e)
+	case event.EvtAutoRelayAddrsUpdated:
+		h.reserved.set(e.RelayAddrs)
+		h.greetAll() // others may want to know
+	case event.EvtHostReachableAddrsChanged:
+		h.reachable.set(e)
+	}
+}
+
+// identified is told of each connection, once the peer has said who it is.
+func (h *Host) identified(e event.EvtPeerIdentificationCompleted) {
+	if e.ObservedAddr != nil && !isRelayed(e.Conn.RemoteMultiaddr()) && h.fromListener(e.Conn) {
+		h.reachable.observe(e.Peer, e.ObservedAddr)
+		h.startPunching()
+	}
+	limited := e.Conn.Stat().Limited
+	if h.gate.strict && !limited {
+		return
+	}
+	if !h.gate.strict {
+		if e.SignedPeerRecord != nil {
+			if data, err := e.SignedPeerRecord.Marshal(); err == nil {
+				_, _, _ = h.book.learn(data) // what is wrong with it is not known then
+			}
+		}
+		if at := e.Conn.RemoteMultiaddr(); e.Conn.Stat().Direction == network.DirOutbound && !isRelayed(at) {
+			h.book.found(e.Peer, at)
+		}
+	}
+	// One of the two begins: the one that dialled.
+	if e.Conn.Stat().Direction == network.DirOutbound && h.greets(e.Peer) {
+		h.greeter.greet(e.Peer)
+	}
+}
+
+// meet dials a member of a topic that somebody told of, unless there are enough. A dial
+// under way takes new addresses up.
+func (h *Host) meet(p peer.ID, news bool) {
+	if h.link(p) != "" || h.redial.shuns(p) {
+		return
+	}
+	if h.redial.keeps(p) {
+		if news {
+			h.goRun(func() { _ = h.redial.dial(h.ctx, p) }) // the redialer tells of failures
+		}
+		return
+	}
+	if h.redial.learnt() < h.cfg.Limits.Members {
+		h.redial.keepFor(p, foundKept)
+	}
+}
+
+// noteMember is told that p shares a topic.
+func (h *Host) noteMember(p peer.ID) {
+	if h.gate.strict {
+		return
+	}
+	news := h.book.shares(p)
+	if !h.redial.shuns(p) && h.redial.learnt() < h.cfg.Limits.Members && len(h.book.addrs(p)) > 0 {
+		h.redial.keepFor(p, memberKept)
+	}
+	if news && h.cfg.Remember != nil {
+		select {
+		case h.remembering <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// remember hands the known members to Config.Remember after a change, now and then, and
+// at the end.
+func (h *Host) remember() {
+	last := ""
+	tell := func() {
+		all := h.book.remembered()
+		if sum := fmtAddrs(all); len(all) > 0 && sum != last {
+			last = sum
+			h.cfg.Remember(all)
+		}
+	}
+	tick := time.NewTicker(rememberEvery * 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.remembering:
+			tell()
+			sleep(h.ctx, rememberEvery)
+		case <-tick.C:
+			tell()
+		case <-h.ctx.Done():
+			tell()
+			return
+		}
+	}
+}
+
+func fmtAddrs(addrs []string) (s string) {
+	for _, a := range addrs {
+		s += a + "\n"
+	}
+	return s
+}
+
+// recall dials those whom an earlier run remembered.
+func (h *Host) recall(known []string) {
+	if h.gate.strict {
+		return
+	}
+	for _, s := range known {
+		info, err := parsePeer(s)
+		if err != nil || info.ID == h.id {
+			continue
+		}
+		h.book.found(info.ID, info.Addrs...)
+		if h.redial.learnt() < h.cfg.Limits.Members {
+			h.redial.keepFor(info.ID, memberKept)
+		}
+	}
+}
+
+// dialAddrs are the addresses at which p may be dialled.
+func (h *Host) dialAddrs(p peer.ID) []ma.Multiaddr {
+	named := h.gate.addrs(p)
+	if h.gate.strict {
+		return named
+	}
+	return ma.Unique(append(named, h.book.addrs(p)...))
+}
