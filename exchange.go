@@ -28,7 +28,7 @@ func (l *link) dial(ctx context.Context, peer string) {
 		defer l.end()
 		_, err := l.exchange(ctx, PeerID(peer))
 		if err != nil && ctx.Err() == nil {
-			l.r.node.cfg.Logger.Info("an exchange failed; it will be tried again", "registry", l.r.name, "peer", peer, "err", err)
+			l.r.node.cfg.Logger.Log(ctx, l.levelOf(peer), "an exchange failed; it will be tried again", "registry", l.r.name, "peer", peer, "err", err)
 		}
 	}()
 }
@@ -57,6 +57,7 @@ func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
 		return SyncStats{}, err
 	}
 	defer stream.Close()
+	fit(session, stream)
 	x := &exchange{l: l, stream: stream, session: session, peer: peer, work: make(chan struct{}, 1)}
 	return x.run(ctx, began)
 }
@@ -78,10 +79,11 @@ func (l *link) answer(stream *p2p.Stream, hello *replica.Hello) {
 		refuse(stream, err.Error())
 		return
 	}
+	fit(session, stream)
 	x := &exchange{l: l, stream: stream, session: session, peer: PeerID(stream.Peer()), work: make(chan struct{}, 1)}
 	x.handle(hello)
 	if _, err := x.run(context.Background(), began); err != nil {
-		l.r.node.cfg.Logger.Info("an exchange that a peer opened failed", "registry", l.r.name, "peer", x.peer, "err", err)
+		l.r.node.cfg.Logger.Log(context.Background(), l.levelOf(stream.Peer()), "an exchange that a peer opened failed", "registry", l.r.name, "peer", x.peer, "err", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/p2p"
@@ -18,6 +19,8 @@ type link struct {
 	r     *Registry
 	topic *p2p.Topic
 	dirty chan struct{} // capacity 1: there is something to publish
+	news  chan struct{} // capacity 1: there is something for limited peers
+	slow  atomic.Bool   // there are limited peers
 
 	mu      sync.Mutex
 	ended   bool
@@ -27,7 +30,7 @@ type link struct {
 
 // join brings a registry into the network.
 func (r *Registry) join(topic string) (*link, error) {
-	l := &link{r: r, dirty: make(chan struct{}, 1), streams: map[*p2p.Stream]bool{}}
+	l := &link{r: r, dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), streams: map[*p2p.Stream]bool{}}
 	var err error
 	l.topic, err = r.node.host.JoinTopic(topic, l.receive)
 	return l, err
@@ -75,6 +78,9 @@ func (l *link) kick() {
 // hasPeers says whether a peer of the registry is connected.
 func (l *link) hasPeers() bool { return l != nil && len(l.topic.Peers()) > 0 }
 
+// hasGossip says whether gossip reaches a peer of the registry.
+func (l *link) hasGossip() bool { return len(l.topic.Peers()) > len(l.topic.Limited()) }
+
 // pump publishes what has been written: at once when idle, and while a message is under way it gathers.
 func (l *link) pump(ctx context.Context) {
 	var buf []byte
@@ -101,7 +107,7 @@ func (l *link) pump(ctx context.Context) {
 
 // outbox takes the next message. What it shares with the registry are records, which do not change.
 func (l *link) outbox() *replica.Delta {
-	nobody := !l.hasPeers()
+	nobody := !l.hasGossip()
 	l.r.mu.Lock()
 	defer l.r.mu.Unlock()
 	if nobody {
@@ -149,6 +155,7 @@ func (l *link) receive(m p2p.Message) p2p.Verdict {
 func (l *link) onPeer(id string, up bool) {
 	r := l.r
 	at := r.node.instant()
+	l.slow.Store(len(l.topic.Limited()) > 0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {

@@ -67,6 +67,7 @@ func localIPs() map[string]bool {
 // sees other addresses, or that the machine has slept.
 func (h *Host) Rouse() {
 	have := localIPs()
+	h.punched.anew()
 	var wg sync.WaitGroup
 	for _, p := range h.host.Network().Peers() {
 		wg.Add(1)

@@ -105,6 +105,14 @@ func (r *Replica) Peers() (ids []string) {
 	return ids
 }
 
+// Call asks for a session with a peer that gossip does not reach, because there is news
+// for it; if the last one failed, not before its time.
+func (r *Replica) Call(at Instant, id string) {
+	if p := r.peers.find(id); p != nil {
+		p.want(at)
+	}
+}
+
 // missed notes that writes of an actor are missing; via is who might have them.
 func (s *schedule) missed(a crdt.Actor, upTo uint64, via string, at Instant) {
 	for i := range s.gaps {
