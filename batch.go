@@ -117,8 +117,8 @@ func (b *Batch) Commit(ctx context.Context) (Revision, error) {
 	if err := checkContext(ctx); err != nil {
 		return Revision{}, b.r.wrap("batch", "", err)
 	}
-	if b.r.opts.readOnly {
-		return Revision{}, b.r.wrap("batch", "", ErrReadOnly)
+	if err := b.r.mayWrite(); err != nil {
+		return Revision{}, b.r.wrap("batch", "", err)
 	}
 	at := b.r.node.instant()
 	rev, key, err := b.apply(at)

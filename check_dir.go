@@ -50,7 +50,9 @@ func CheckDir(ctx context.Context, dir string, repair bool) (CheckReport, error)
 	}
 	found, err := store.Check(ctx, dir, store.Options{}, digestKeyOf, repair)
 	if err == nil && found.Repaired {
-		err = moveIdentity(found.Kept, dir)
+		if err = moveIdentity(found.Kept, dir); err == nil {
+			err = moveKeys(found.Kept, dir)
+		}
 	}
 	if err != nil {
 		return CheckReport{}, wrapDir("check", err)

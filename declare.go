@@ -15,14 +15,9 @@ type Declared[T any] struct {
 }
 
 // Declare declares a registry of T with the [CBOR] codec. Nothing is opened before [Declared.In]. It panics
-// when the name or an option is invalid, or [Public] is missing, as that is a mistake in the program's
-// text.
+// when the name or an option is invalid, as that is a mistake in the program's text.
 func Declare[T any](name string, opts ...RegistryOption) *Declared[T] {
-	o, err := newRegistryOptions(name, opts)
-	if err == nil {
-		err = o.check()
-	}
-	if err != nil {
+	if _, err := newRegistryOptions(name, opts); err != nil {
 		panic(&Error{Op: "declare", Registry: name, Err: err})
 	}
 	return &Declared[T]{name, opts}

@@ -30,10 +30,14 @@ var (
 var (
 	// ErrClosed: the node or registry has been closed.
 	ErrClosed = errors.New("minikv: closed")
-	// ErrReadOnly: the registry was opened with [ReadOnly].
+	// ErrReadOnly: the registry was opened with [ReadOnly], or joined by a read ticket, or the node's ticket has expired.
 	ErrReadOnly = errors.New("minikv: read-only")
-	// ErrPrivate: the registry was opened without saying [Public].
-	ErrPrivate = errors.New("minikv: private registries come with tickets, which this version does not have yet; open it with minikv.Public()")
+	// ErrPrivate: the registry is private, and this node has not its keys, or not those that the peer has.
+	ErrPrivate = errors.New("minikv: the registry is private, and this node has not its keys; join it by a ticket")
+	// ErrNotOwner: the call is for owners of the private registry, and this node is none.
+	ErrNotOwner = errors.New("minikv: only an owner of the registry can do that: the node that made it, or one that joined by an owner's ticket")
+	// ErrTicket: the text is no ticket, or one that is damaged, has expired, or is not to be used here; the error says which.
+	ErrTicket = errors.New("minikv: no usable ticket")
 )
 
 // Directories.
@@ -47,10 +51,10 @@ var (
 	// ErrCorrupt: data on disk failed its checksum. The text says where and what to do.
 	ErrCorrupt = errors.New("minikv: data failed its checksum")
 	// ErrDiskFull: the disk of the node's directory has too little room left. Reads go on, and writes when
-	// there is room again.
+	// there is room again. A write that met the end of the disk while it was under way may have been kept.
 	ErrDiskFull = errors.New("minikv: disk is full")
-	// ErrStorage: the directory cannot be used, or its disk failed. On an open node reads go on; writes are
-	// refused until it is opened again.
+	// ErrStorage: the directory cannot be used, or its disk failed. On an open node reads go on, and writes
+	// when the disk can be written again. A write that returns it may have been kept.
 	ErrStorage = errors.New("minikv: storage failed")
 )
 
@@ -147,7 +151,7 @@ type classed struct {
 
 func (c *classed) Error() string {
 	text := c.err.Error()
-	for _, layer := range []string{"replica: ", "hlc: ", "p2p: ", "store: "} {
+	for _, layer := range []string{"replica: ", "hlc: ", "p2p: ", "store: ", "ticket: ", "seal: "} {
 		text = strings.TrimPrefix(text, layer)
 	}
 	return text

@@ -91,7 +91,6 @@ func TestErrors(t *testing.T) {
 		{"read-only delete", readOnly.Delete(ctx, "k"), minikv.ErrReadOnly, "read-only"},
 		{"read-only lock", lock(readOnly, "k"), minikv.ErrReadOnly, "read-only"},
 		{"read-only batch", batch(readOnly, func(b *minikv.Batch) { b.Put("k", nil) }), minikv.ErrReadOnly, "read-only"},
-		{"private", registry(n, "secret"), minikv.ErrPrivate, "open it with minikv.Public()"},
 		{"unnamed", registry(n, "", minikv.Public()), minikv.ErrInvalid, "name has 0 bytes; it can have 1 to 255"},
 		{"ill named", registry(n, "a\nb", minikv.Public()), minikv.ErrInvalid, "unprintable character U+000A"},
 		{"not text", registry(n, "\xff", minikv.Public()), minikv.ErrInvalid, "not UTF-8"},

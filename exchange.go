@@ -9,6 +9,7 @@ import (
 
 	"github.com/minikv/minikv/p2p"
 	"github.com/minikv/minikv/replica"
+	"github.com/minikv/minikv/seal"
 )
 
 const (
@@ -35,8 +36,11 @@ func (l *link) dial(ctx context.Context, peer string) {
 
 // exchange opens an exchange with a peer and runs it to its end.
 func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
-	began := time.Now()
+	began, j := time.Now(), l.now()
 	at := l.r.node.instant()
+	if j.member != nil && j.member.ended(at.Wall) {
+		return SyncStats{}, ticketEnded(j.member.ticket)
+	}
 	l.r.mu.Lock()
 	if err := l.r.writable(); err != nil {
 		l.r.mu.Unlock()
@@ -58,13 +62,16 @@ func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
 	}
 	defer stream.Close()
 	fit(session, stream)
-	x := &exchange{l: l, stream: stream, session: session, peer: peer, work: make(chan struct{}, 1)}
+	x := newExchange(j, stream, session)
+	if j.member != nil {
+		x.begin = x.dial
+	}
 	return x.run(ctx, began)
 }
 
-// answer runs an exchange that a peer has opened with a hello.
-func (l *link) answer(stream *p2p.Stream, hello *replica.Hello) {
-	began := time.Now()
+// answer runs an exchange that a peer has opened with a hello; begin says how, where there is more to it than that.
+func (j *joined) answer(stream *p2p.Stream, begin func(*exchange) error) {
+	l, began := j.l, time.Now()
 	at := l.r.node.instant()
 	l.r.mu.Lock()
 	if err := l.r.writable(); err != nil {
@@ -80,8 +87,8 @@ func (l *link) answer(stream *p2p.Stream, hello *replica.Hello) {
 		return
 	}
 	fit(session, stream)
-	x := &exchange{l: l, stream: stream, session: session, peer: PeerID(stream.Peer()), work: make(chan struct{}, 1)}
-	x.handle(hello)
+	x := newExchange(j, stream, session)
+	x.begin = func() error { return begin(x) }
 	if _, err := x.run(context.Background(), began); err != nil {
 		l.r.node.cfg.Logger.Log(context.Background(), l.levelOf(stream.Peer()), "an exchange that a peer opened failed", "registry", l.r.name, "peer", x.peer, "err", err)
 	}
@@ -91,11 +98,18 @@ func (l *link) answer(stream *p2p.Stream, hello *replica.Hello) {
 // and encoded outside the registry's lock, and the session holds that for short spells.
 type exchange struct {
 	l       *link
+	member  *membership // nil in a public registry
 	stream  *p2p.Stream
 	session *replica.Session
 	peer    PeerID
+	begin   func() error  // what comes before the frames; nil: nothing
+	channel *seal.Channel // seals the frames, nil: nothing does
 	work    chan struct{} // capacity 1: there may be something to send
 	refusal string        // why the peer's last frame could not be read; written before the session is aborted for it
+}
+
+func newExchange(j *joined, stream *p2p.Stream, session *replica.Session) *exchange {
+	return &exchange{l: j.l, member: j.member, stream: stream, session: session, peer: PeerID(stream.Peer()), work: make(chan struct{}, 1)}
 }
 
 func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) {
@@ -103,6 +117,12 @@ func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) 
 	x.l.track(x.stream)
 	defer x.l.untrack(x.stream)
 	x.stream.SetDeadline(began.Add(exchangeLimit))
+	if x.begin != nil {
+		if err := x.begin(); err != nil {
+			x.session.Abort(x.l.r.node.instant(), err)
+			return x.result(began)
+		}
+	}
 	read := make(chan struct{})
 	var writer sync.WaitGroup
 	writer.Go(func() { x.write(read) })
@@ -116,7 +136,7 @@ func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) 
 // cuts off the other's last words.
 func (x *exchange) read() {
 	for {
-		data, err := x.stream.ReadFrame(frameLimit)
+		data, err := x.stream.ReadFrame(frameLimit + seal.FrameOverhead)
 		if err != nil {
 			x.session.Abort(x.l.r.node.instant(), fmt.Errorf("reading from the peer: %w", err))
 			return
@@ -124,7 +144,7 @@ func (x *exchange) read() {
 		if x.isOver() {
 			continue
 		}
-		frame, err := replica.DecodeFrame(data)
+		frame, err := x.open(data)
 		if err != nil {
 			x.l.r.countRefused(x.peer, err)
 			x.refusal = err.Error()
@@ -158,10 +178,7 @@ func (x *exchange) write(read <-chan struct{}) {
 				break
 			}
 			var err error
-			if buf, err = replica.EncodeFrame(buf[:0], frame); err == nil {
-				err = x.stream.WriteFrame(buf)
-			}
-			if err != nil {
+			if buf, err = x.send(buf, frame); err != nil {
 				x.session.Abort(x.l.r.node.instant(), fmt.Errorf("writing to the peer: %w", err))
 				x.stream.Reset()
 				return
@@ -169,7 +186,7 @@ func (x *exchange) write(read <-chan struct{}) {
 		}
 		if ended || x.isOver() {
 			if x.refusal != "" {
-				refuse(x.stream, x.refusal)
+				_, _ = x.send(buf, refusal(x.refusal)) // the peer learns it from the closed stream otherwise
 			}
 			x.stream.SetDeadline(time.Now().Add(partingLimit))
 			_ = x.stream.CloseWrite()
@@ -181,6 +198,29 @@ func (x *exchange) write(read <-chan struct{}) {
 			ended = true
 		}
 	}
+}
+
+// send writes a frame, which is made in buf if that has room.
+func (x *exchange) send(buf []byte, frame replica.Frame) ([]byte, error) {
+	buf, err := replica.EncodeFrame(buf[:0], frame)
+	if err != nil {
+		return buf, err
+	}
+	if x.channel != nil {
+		buf = x.channel.Seal(buf)
+	}
+	return buf, x.stream.WriteFrame(buf)
+}
+
+// open reads a frame, in place.
+func (x *exchange) open(data []byte) (replica.Frame, error) {
+	if x.channel != nil {
+		var err error
+		if data, err = x.channel.Open(data); err != nil {
+			return nil, err
+		}
+	}
+	return replica.DecodeFrame(data)
 }
 
 func (x *exchange) isOver() bool {

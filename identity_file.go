@@ -32,14 +32,8 @@ func keptIdentity(dir string) (ed25519.PrivateKey, error) {
 		return nil, detailf(ErrStorage, "the node's key: %v", err)
 	}
 	defer f.Close()
-	if runtime.GOOS != "windows" {
-		info, err := f.Stat()
-		if err != nil {
-			return nil, detailf(ErrStorage, "the node's key: %v", err)
-		}
-		if mode := info.Mode().Perm(); mode&0o077 != 0 {
-			return nil, detailf(ErrStorage, "the node's key %s: others may read it (mode %04o), and anyone with the key can pose as this node; chmod 600 it, or delete it for a new one", path, mode)
-		}
+	if err := checkMode(f, "the node's key", "anyone with the key can pose as this node"); err != nil {
+		return nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxIdentityFile))
 	if err != nil {

@@ -47,13 +47,28 @@ func parseAbout(about []byte) (o registryOptions, err error) {
 	return o, nil
 }
 
-// withKept completes the options of a registry that the directory may hold: that it is public is remembered,
+// keptPublic says whether the directory holds a public registry of that name.
+func (n *Node) keptPublic(name string) (bool, error) {
+	if n.store() == nil {
+		return false, nil
+	}
+	about, ok := n.store().About(name)
+	if !ok {
+		return false, nil
+	}
+	kept, err := parseAbout(about)
+	return kept.public, err
+}
+
+var errKeptPrivate = detailf(ErrInvalid, "the directory has a private registry of that name; open it without Public")
+
+// withKept completes the options of a registry that the directory may hold: whether it is public is remembered,
 // and without any options all are.
 func (n *Node) withKept(name string, o registryOptions, given int) (registryOptions, error) {
-	if n.store == nil {
+	if n.store() == nil {
 		return o, nil
 	}
-	about, ok := n.store.About(name)
+	about, ok := n.store().About(name)
 	if !ok {
 		return o, nil
 	}
@@ -61,6 +76,9 @@ func (n *Node) withKept(name string, o registryOptions, given int) (registryOpti
 	if err != nil || given == 0 {
 		return kept, err
 	}
-	o.public = o.public || kept.public
+	if o.public && !kept.public {
+		return o, errKeptPrivate
+	}
+	o.public = kept.public
 	return o, nil
 }

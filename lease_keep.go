@@ -90,6 +90,9 @@ func (l *Lease) renewStep(ttl time.Duration) error {
 	}
 	l.mu.Unlock() // the step below calls back through notify
 	if err == nil {
+		err = r.mayWrite()
+	}
+	if err == nil {
 		err = r.writable()
 	}
 	if err != nil {

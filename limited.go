@@ -35,7 +35,7 @@ func fit(session *replica.Session, stream *p2p.Stream) {
 
 // levelOf is how loud to tell of a failed exchange: over a limited connection that is how most of them end.
 func (l *link) levelOf(peer string) slog.Level {
-	if slices.Contains(l.topic.Limited(), peer) {
+	if slices.Contains(l.now().topic.Limited(), peer) {
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
@@ -59,7 +59,7 @@ func (l *link) callLimited(ctx context.Context) {
 		if !wait(ctx, limitedDelay) {
 			return
 		}
-		peers := l.topic.Limited()
+		peers := l.now().topic.Limited()
 		if len(peers) == 0 {
 			continue
 		}

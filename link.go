@@ -16,11 +16,11 @@ var frameLimit = replica.FrameLimit(MaxValueLen)
 
 // link joins a registry to the network: its gossip topic and its exchanges.
 type link struct {
-	r     *Registry
-	topic *p2p.Topic
-	dirty chan struct{} // capacity 1: there is something to publish
-	news  chan struct{} // capacity 1: there is something for limited peers
-	slow  atomic.Bool   // there are limited peers
+	r      *Registry
+	joined atomic.Pointer[joined]
+	dirty  chan struct{} // capacity 1: there is something to publish
+	news   chan struct{} // capacity 1: there is something for limited peers
+	slow   atomic.Bool   // there are limited peers
 
 	mu      sync.Mutex
 	ended   bool
@@ -28,12 +28,73 @@ type link struct {
 	wg      sync.WaitGroup       // of exchanges
 }
 
+// joined is a link's place in the network under one set of keys.
+type joined struct {
+	l      *link
+	topic  *p2p.Topic
+	member *membership // nil in a public registry
+}
+
 // join brings a registry into the network.
-func (r *Registry) join(topic string) (*link, error) {
+func (r *Registry) join() (*link, error) {
 	l := &link{r: r, dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), streams: map[*p2p.Stream]bool{}}
-	var err error
-	l.topic, err = r.node.host.JoinTopic(topic, l.receive)
+	j, err := l.enter(r.member.Load())
+	l.joined.Store(j)
 	return l, err
+}
+
+// enter joins the topic of a membership. Its peers are told of after begin.
+func (l *link) enter(m *membership) (*joined, error) {
+	j, topic := &joined{l: l, member: m}, topicOf(l.r.name)
+	if m != nil {
+		topic = m.keys.Topic()
+	}
+	var err error
+	j.topic, err = l.r.node.host.JoinTopic(topic, j.receive)
+	return j, err
+}
+
+func (j *joined) begin() { j.topic.OnPeer(j.l.onPeer) }
+
+// now is the link's place at the moment.
+func (l *link) now() *joined { return l.joined.Load() }
+
+// rejoin goes on with another membership: exchanges under the old one are cut, and gossip moves to the topic of the new
+// one, unless that is the same.
+func (l *link) rejoin(m *membership, same bool) error {
+	if !l.begin() {
+		return ErrClosed
+	}
+	defer l.end()
+	old := l.now()
+	if same {
+		l.joined.Store(&joined{l: l, topic: old.topic, member: m})
+		l.cut()
+		return nil
+	}
+	j, err := l.enter(m)
+	if err != nil {
+		return err
+	}
+	l.joined.Store(j)
+	l.cut()
+	err = old.topic.Close()
+	l.r.mu.Lock()
+	for _, id := range l.r.rep.Peers() {
+		l.r.rep.PeerDown(id)
+	}
+	l.r.mu.Unlock()
+	j.begin()
+	return err
+}
+
+// cut ends the exchanges under way.
+func (l *link) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := range l.streams {
+		s.Reset()
+	}
 }
 
 // begin makes close wait for a call of end. It reports false once the link has ended, and for an offline
@@ -76,10 +137,13 @@ func (l *link) kick() {
 }
 
 // hasPeers says whether a peer of the registry is connected.
-func (l *link) hasPeers() bool { return l != nil && len(l.topic.Peers()) > 0 }
+func (l *link) hasPeers() bool { return l != nil && len(l.now().topic.Peers()) > 0 }
 
 // hasGossip says whether gossip reaches a peer of the registry.
-func (l *link) hasGossip() bool { return len(l.topic.Peers()) > len(l.topic.Limited()) }
+func (l *link) hasGossip() bool {
+	topic := l.now().topic
+	return len(topic.Peers()) > len(topic.Limited())
+}
 
 // pump publishes what has been written: at once when idle, and while a message is under way it gathers.
 func (l *link) pump(ctx context.Context) {
@@ -93,10 +157,7 @@ func (l *link) pump(ctx context.Context) {
 		for d := l.outbox(); d != nil && ctx.Err() == nil; d = l.outbox() {
 			err := l.r.sendable()
 			if err == nil {
-				buf, err = replica.EncodeDelta(buf[:0], d)
-			}
-			if err == nil {
-				err = l.topic.Publish(ctx, buf)
+				buf, err = l.now().publish(ctx, buf, d)
 			}
 			if err != nil && ctx.Err() == nil {
 				l.r.node.cfg.Logger.Warn("a gossip message was not published; an exchange will make up for it", "registry", l.r.name, "err", err)
@@ -107,7 +168,7 @@ func (l *link) pump(ctx context.Context) {
 
 // outbox takes the next message. What it shares with the registry are records, which do not change.
 func (l *link) outbox() *replica.Delta {
-	nobody := !l.hasGossip()
+	nobody := !l.hasGossip() || !l.r.isWriter()
 	l.r.mu.Lock()
 	defer l.r.mu.Unlock()
 	if nobody {
@@ -117,18 +178,23 @@ func (l *link) outbox() *replica.Delta {
 	return l.r.rep.Outbox()
 }
 
-// receive takes in a gossip message.
-func (l *link) receive(m p2p.Message) p2p.Verdict {
-	d, err := replica.DecodeDelta(m.Data)
+// publish sends a delta to the topic's peers. It returns buf, in which the message was made.
+func (j *joined) publish(ctx context.Context, buf []byte, d *replica.Delta) ([]byte, error) {
+	buf, err := j.encode(buf, d)
 	if err != nil {
-		l.r.countRefused(PeerID(m.Via), err)
-		if errors.Is(err, replica.ErrVersion) {
-			return p2p.Ignore // its neighbours may understand it
-		}
-		return p2p.Reject
+		return buf, err
 	}
-	r := l.r
+	return buf, j.topic.Publish(ctx, buf)
+}
+
+// receive takes in a gossip message.
+func (j *joined) receive(m p2p.Message) p2p.Verdict {
+	r := j.l.r
 	at := r.node.instant()
+	d, err := j.decode(m, at.Wall)
+	if err != nil {
+		return j.refuse(m, err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.writable() != nil {
@@ -155,7 +221,7 @@ func (l *link) receive(m p2p.Message) p2p.Verdict {
 func (l *link) onPeer(id string, up bool) {
 	r := l.r
 	at := r.node.instant()
-	l.slow.Store(len(l.topic.Limited()) > 0)
+	l.slow.Store(len(l.now().topic.Limited()) > 0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {
@@ -180,7 +246,7 @@ func (l *link) close() error {
 		s.Reset()
 	}
 	l.mu.Unlock()
-	err := l.topic.Close()
+	err := l.now().topic.Close()
 	l.wg.Wait()
-	return err
+	return errors.Join(err, l.now().topic.Close()) // where another took its place meanwhile
 }

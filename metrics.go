@@ -70,8 +70,8 @@ func (n *Node) Metrics() Metrics {
 	for _, r := range open {
 		sum.add(r.Metrics())
 	}
-	if n.store != nil {
-		st := n.store.Stats()
+	if n.store() != nil {
+		st := n.store().Stats()
 		sum.DiskBytes, sum.CacheBytes, sum.Compactions, sum.CompactionDebt = st.Disk, st.Memory, st.Compactions, st.Debt
 	}
 	sum.PeersConnected = 0
@@ -110,8 +110,8 @@ func (r *Registry) Metrics() Metrics {
 		m.ClockSkewMax = max(m.ClockSkewMax, p.skew.Abs())
 	}
 	if r.link != nil {
-		m.PeersConnected = len(r.link.topic.Peers())
-		m.GossipLost = r.link.topic.Stats().Dropped
+		m.PeersConnected = len(r.link.now().topic.Peers())
+		m.GossipLost = r.link.now().topic.Stats().Dropped
 	}
 	return m
 }

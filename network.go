@@ -9,6 +9,7 @@ import (
 
 	"github.com/minikv/minikv/p2p"
 	"github.com/minikv/minikv/replica"
+	"github.com/minikv/minikv/seal"
 )
 
 const (
@@ -42,11 +43,18 @@ func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
 	return nil
 }
 
+// firstLimit bounds the first frame of an exchange in bytes: a hello, or one in a handshake.
+const firstLimit = 1 << 10
+
 // accept answers an exchange that a peer opened: its first frame says of which registry.
 func (n *Node) accept(s *p2p.Stream) {
 	defer s.Close()
-	data, err := s.ReadFrame(frameLimit)
+	data, err := s.ReadFrame(firstLimit)
 	if err != nil {
+		return
+	}
+	if len(data) > 0 && data[0] == seal.OpenType {
+		n.acceptSealed(s, data)
 		return
 	}
 	frame, err := replica.DecodeFrame(data)
@@ -68,15 +76,23 @@ func (n *Node) accept(s *p2p.Stream) {
 		return
 	}
 	defer r.link.end()
-	r.link.answer(s, hello)
+	r.link.now().answer(s, func(x *exchange) error {
+		x.handle(hello)
+		return nil
+	})
 }
 
-// refuse tells a peer why there is no exchange, or no more of it.
+// refuse tells a peer why there is no exchange.
 func refuse(s *p2p.Stream, why string) {
-	data, err := replica.EncodeFrame(nil, &replica.Finish{State: replica.Failed, Why: strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")})
+	data, err := replica.EncodeFrame(nil, refusal(why))
 	if err == nil {
 		_ = s.WriteFrame(data) // the peer learns it from the closed stream otherwise
 	}
+}
+
+// refusal ends an exchange.
+func refusal(why string) *replica.Finish {
+	return &replica.Finish{State: replica.Failed, Why: strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")}
 }
 
 // maxWhy is the longest reason in bytes that peers accept.

@@ -6,12 +6,14 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/p2p"
 	"github.com/minikv/minikv/replica"
 	"github.com/minikv/minikv/store"
+	"github.com/minikv/minikv/ticket"
 )
 
 // Node is one member of the mesh: an identity, its registries, and its connections. Use [Open]; the zero
@@ -20,18 +22,20 @@ type Node struct {
 	cfg         Config
 	id          PeerID
 	clock       *hlc.Clock
-	start       time.Time    // of the monotonic clock
-	systemClock bool         // Config.Clock was left to be time.Now
-	host        *p2p.Host    // nil: offline
-	store       *store.Store // nil: in memory
-	dir         string       // the store's
+	start       time.Time                   // of the monotonic clock
+	systemClock bool                        // Config.Clock was left to be time.Now
+	host        *p2p.Host                   // nil: offline
+	disk        atomic.Pointer[store.Store] // nil: in memory; another one after renew
+	dir         string                      // the store's
+	renewing    sync.RWMutex                // held alone by renew, else by who opens or ends registries
 	stop        context.CancelFunc
 	wg          sync.WaitGroup // of what runs for the store
 
 	mu         sync.RWMutex
 	closed     bool
 	registries map[string]*Registry
-	byID       map[string]*Registry // the same, by what exchanges call them
+	byID       map[string]*Registry // the public ones, by what exchanges call them
+	keyring    keyring              // of the private ones
 	closing    sync.Once
 	closeErr   error
 }
@@ -57,7 +61,7 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, start: time.Now(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}}
+	n := &Node{cfg: cfg, start: time.Now(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}, keyring: keyring{dir: dir, memory: map[string]*ticket.Ticket{}}}
 	clock := hlc.Config{MaxSkew: cfg.MaxClockSkew}
 	if dir != "" {
 		if err := n.openStore(dir, &clock); err != nil {
@@ -78,38 +82,48 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 // openStore opens the node's directory. The clock goes on from there.
 func (n *Node) openStore(dir string, clock *hlc.Config) (err error) {
 	n.dir = dir
-	n.store, err = store.Open(dir, store.Options{Cache: int64(n.cfg.CacheBytes), Log: n.cfg.Logger})
+	o := store.Options{Cache: int64(n.cfg.CacheBytes), Log: n.cfg.Logger}
+	if n.cfg.tune != nil {
+		n.cfg.tune(&o)
+	}
+	s, err := store.Open(dir, o)
 	if err != nil {
 		return err
 	}
-	if clock.Ceiling, err = n.store.Ceiling(); err != nil {
+	n.disk.Store(s)
+	if clock.Ceiling, err = s.Ceiling(); err != nil {
 		return errors.Join(err, n.closeStore())
 	}
-	clock.Reserve = n.store.Reserve
+	clock.Reserve = func(t hlc.Timestamp) error { return n.store().Reserve(t) }
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	n.wg.Go(func() { n.flushes(ctx) })
 	return nil
 }
 
+// store returns what keeps the node's data, nil in memory.
+func (n *Node) store() *store.Store { return n.disk.Load() }
+
 // settleClock lowers the ceiling of the clock to what was issued: so the next start need not begin ahead of
 // the wall clock. Nobody asks for a stamp any more.
 func (n *Node) settleClock() error {
-	if n.store == nil || n.store.Err() != nil {
+	if n.store() == nil || n.store().Err() != nil {
 		return nil
 	}
-	return n.store.Reserve(n.clock.Last())
+	return n.store().Reserve(n.clock.Last())
 }
 
 func (n *Node) closeStore() error {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil
 	}
 	if n.stop != nil {
 		n.stop()
 	}
 	n.wg.Wait()
-	return n.store.Close()
+	n.renewing.RLock()
+	defer n.renewing.RUnlock()
+	return n.store().Close()
 }
 
 // Close ends the node: it stops every watch and lease with [ErrClosed], cuts the connections, and returns
@@ -128,9 +142,11 @@ func (n *Node) Close() error {
 		clear(n.byID)
 		n.mu.Unlock()
 		var errs []error
+		n.renewing.RLock()
 		for _, r := range open {
 			errs = append(errs, r.close())
 		}
+		n.renewing.RUnlock()
 		if n.host != nil {
 			errs = append(errs, n.host.Close())
 		}
@@ -157,12 +173,15 @@ func (n *Node) Addrs() []string {
 	return n.host.Addrs()
 }
 
-// Registry opens the registry of that name, or creates it: a registry exists wherever a node opens it. The
-// name has 1 to 255 bytes of printable UTF-8. Opening one again returns the same *Registry; options given
-// then have to be those of the first time, else [ErrInvalid]. Without [Public] the first time is
-// [ErrPrivate] in this version. One that is kept in the node's directory, see [Node.Kept], is known to be
-// public, and without any options it is opened with those it was made with. It does not wait for peers, see
-// [Node.WaitSynced].
+// Registry opens the registry of that name, or creates it. The name has 1 to 255 bytes of printable UTF-8.
+//
+// A registry is private unless it is opened with [Public]: this node makes its keys and is its owner, and others join
+// it by a ticket of [Registry.Ticket]. One that this node has made or joined before, see [Node.Kept], is opened with the
+// keys that its directory has; [ErrPrivate] when they are gone from it. A public registry exists wherever a node opens it.
+//
+// Opening one again returns the same *Registry; options given then have to be those of the first time, else
+// [ErrInvalid]. One that is kept in the node's directory is known to be public or private, and without any options it is
+// opened with those it was made with. Registry does not wait for peers, see [Node.WaitSynced].
 func (n *Node) Registry(ctx context.Context, name string, opts ...RegistryOption) (*Registry, error) {
 	r, err := n.registry(ctx, name, opts)
 	if err != nil {
@@ -179,6 +198,8 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 	if err != nil {
 		return nil, err
 	}
+	n.renewing.RLock()
+	defer n.renewing.RUnlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -193,23 +214,77 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 	if o, err = n.withKept(name, o, len(opts)); err != nil {
 		return nil, err
 	}
-	if err := o.check(); err != nil {
+	if o.member, err = n.memberOf(name, o.public); err != nil {
 		return nil, err
 	}
+	return n.addRegistry(name, o)
+}
+
+// addRegistry opens a registry that is not open. The node is locked.
+func (n *Node) addRegistry(name string, o registryOptions) (*Registry, error) {
 	r, err := n.newRegistry(name, o)
 	if err != nil {
 		return nil, translate(err)
 	}
-	n.registries[name], n.byID[registryID(name)] = r, r
+	n.registries[name] = r
+	if o.public {
+		n.byID[registryID(name)] = r
+	}
 	return r, nil
+}
+
+// memberOf returns this node's membership in a registry, that of its founder if it is new here; nil for a public one.
+func (n *Node) memberOf(name string, public bool) (*membership, error) {
+	t, err := n.keyring.load(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case public && t != nil:
+		return nil, errKeptPrivate
+	case public:
+		return nil, nil
+	case t != nil:
+		return newMembership(t, n.id)
+	case n.store() != nil:
+		if _, kept := n.store().About(name); kept {
+			return nil, ErrPrivate
+		}
+	}
+	if t, err = found(name); err != nil {
+		return nil, err
+	}
+	if err := n.keyring.save(t); err != nil {
+		return nil, err
+	}
+	return newMembership(t, n.id)
+}
+
+// Lookup returns the open registry of that name; ok is false when none is open.
+func (n *Node) Lookup(name string) (r *Registry, ok bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	r, ok = n.registries[name]
+	return r, ok
+}
+
+// privates are the open private registries.
+func (n *Node) privates() (rs []*Registry) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	for _, r := range n.registries {
+		if !r.opts.public {
+			rs = append(rs, r)
+		}
+	}
+	return rs
 }
 
 // Kept returns the names of the registries that the node's directory holds, open or not, in ascending order.
 func (n *Node) Kept() []string {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil
 	}
-	return n.store.Names()
+	return n.store().Names()
 }
 
 // Registries walks the names of the open registries in ascending order.
@@ -252,8 +327,8 @@ func (n *Node) open(ctx context.Context) ([]*Registry, error) {
 }
 
 // DropRegistry closes the registry on this node and forgets its entries here; its watches and leases end
-// with [ErrClosed]. Peers keep theirs, and opening it again gets it back from them. [ErrNotFound] when it
-// is not open.
+// with [ErrClosed]. Peers keep theirs, and opening it again gets it back from them: the keys of a private one stay, until
+// [Node.ForgetKeys]. [ErrNotFound] when it is not open.
 func (n *Node) DropRegistry(ctx context.Context, name string) error {
 	err := checkContext(ctx)
 	if err == nil {
@@ -266,10 +341,14 @@ func (n *Node) DropRegistry(ctx context.Context, name string) error {
 }
 
 func (n *Node) drop(name string) error {
+	n.renewing.RLock()
+	defer n.renewing.RUnlock()
 	n.mu.Lock()
 	r := n.registries[name]
 	delete(n.registries, name)
-	delete(n.byID, registryID(name))
+	if r != nil && r.opts.public {
+		delete(n.byID, registryID(name))
+	}
 	closed := n.closed
 	n.mu.Unlock()
 	switch {
@@ -279,8 +358,37 @@ func (n *Node) drop(name string) error {
 		return detailf(ErrNotFound, "no registry of that name is open")
 	}
 	err := r.close()
-	if n.store != nil {
-		err = errors.Join(err, translate(n.store.Drop(name)))
+	if n.store() != nil {
+		err = errors.Join(err, translate(n.store().Drop(name)))
+	}
+	return err
+}
+
+// ForgetKeys removes the keys of a private registry from this node for good. It must not be open, else [ErrInvalid]: drop it
+// first. If this node was its only owner, nobody can make tickets for it any more. [ErrNotFound] when there are none.
+func (n *Node) ForgetKeys(ctx context.Context, name string) error {
+	err := checkContext(ctx)
+	if err == nil {
+		err = n.forgetKeys(name)
+	}
+	if err != nil {
+		return &Error{Op: "forget keys", Registry: name, Err: err}
+	}
+	return nil
+}
+
+func (n *Node) forgetKeys(name string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.closed:
+		return ErrClosed
+	case n.registries[name] != nil:
+		return detailf(ErrInvalid, "the registry is open; drop it first")
+	}
+	ok, err := n.keyring.forget(name)
+	if err == nil && !ok {
+		err = detailf(ErrNotFound, "there are no keys of a private registry of that name")
 	}
 	return err
 }

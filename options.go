@@ -10,6 +10,11 @@ import (
 type (
 	// RegistryOption is for [Node.Registry] and [Declare]: [Public], [ReadOnly], [DefaultTTL].
 	RegistryOption interface{ applyRegistry(*registryOptions) error }
+	// MemberOption is a [RegistryOption] and a [JoinOption]: [ReadOnly], [DefaultTTL].
+	MemberOption interface {
+		RegistryOption
+		JoinOption
+	}
 	// PutOption is for [Registry.Put], [Batch.Put] and the like: [TTL], [ExpiresAt], [KeepTTL], [Persist],
 	// [Under], [UnderToken], [NoWait], [Locked].
 	PutOption interface{ applyPut(*putOptions) error }
@@ -29,6 +34,7 @@ type (
 
 type registryOptions struct {
 	public     bool
+	member     *membership // of a private registry that is being opened
 	readOnly   bool
 	defaultTTL time.Duration // zero: none
 }
@@ -51,18 +57,10 @@ func newRegistryOptions(name string, opts []RegistryOption) (o registryOptions, 
 
 const maxRegistryName = 255 // bytes
 
-// check refuses what this version cannot open.
-func (o registryOptions) check() error {
-	if !o.public {
-		return ErrPrivate
-	}
-	return nil
-}
-
 // contradicts says whether opening an open registry with these options asks for something else. What is not
 // given is not asked for.
 func (o registryOptions) contradicts(open registryOptions) bool {
-	return o.readOnly && !open.readOnly || o.defaultTTL != 0 && o.defaultTTL != open.defaultTTL
+	return o.public && !open.public || o.readOnly && !open.readOnly || o.defaultTTL != 0 && o.defaultTTL != open.defaultTTL
 }
 
 type writeOptions struct {
@@ -223,7 +221,7 @@ func (noWait) applyBatch(b *Batch)              { b.noWait = true }
 
 // DefaultTTL makes entries of the registry that are put by this node without [TTL], [KeepTTL] or [Persist]
 // expire after d. It is a setting of this node, not of the registry: other nodes may have another.
-func DefaultTTL(d time.Duration) RegistryOption { return defaultTTL(d) }
+func DefaultTTL(d time.Duration) MemberOption { return defaultTTL(d) }
 
 type defaultTTL time.Duration
 
@@ -233,7 +231,7 @@ func (d defaultTTL) applyRegistry(o *registryOptions) error {
 }
 
 // Public opens a registry without a secret: whoever reaches a node of it and knows its name shares it,
-// reading and writing.
+// reading and writing. Without it a registry is private.
 func Public() RegistryOption { return public{} }
 
 type public struct{}
@@ -241,8 +239,8 @@ type public struct{}
 func (public) applyRegistry(o *registryOptions) error { o.public = true; return nil }
 
 // ReadOnly makes this node follow the registry without writing to it: writes and locks return
-// [ErrReadOnly]. Peers do not enforce it.
-func ReadOnly() RegistryOption { return readOnly{} }
+// [ErrReadOnly]. Peers do not enforce it: what they enforce is a read ticket, see [Registry.Ticket].
+func ReadOnly() MemberOption { return readOnly{} }
 
 type readOnly struct{}
 

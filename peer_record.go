@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/minikv/minikv/replica"
+	"github.com/minikv/minikv/seal"
 )
 
 // peerRecord is what a registry keeps of a peer.
@@ -44,7 +45,7 @@ const (
 // countRefused counts a message or frame that could not be read.
 func (r *Registry) countRefused(id PeerID, err error) {
 	points := float64(pointsMessage)
-	if errors.Is(err, replica.ErrVersion) {
+	if errors.Is(err, replica.ErrVersion) || errors.Is(err, seal.ErrVersion) || errors.Is(err, errEnded) {
 		points = 0
 	}
 	r.mu.Lock()

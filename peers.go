@@ -162,7 +162,7 @@ func (n *Node) describeConduct(p *PeerInfo) {
 
 // describePeers adds what a registry knows.
 func (r *Registry) describePeers(byID map[PeerID]*PeerInfo) {
-	joined := r.link.topic.Peers()
+	joined := r.link.now().topic.Peers()
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for id, p := range r.peers {

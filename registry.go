@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/minikv/minikv/crdt"
@@ -26,6 +27,9 @@ type Registry struct {
 	name string
 	node *Node
 	opts registryOptions
+
+	member atomic.Pointer[membership] // nil: public
+	shared atomic.Bool                // a ticket was made
 
 	mu         stepMutex // guards what follows, and every call of rep
 	err        error     // why nothing works any more: closed, or never opened

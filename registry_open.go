@@ -20,6 +20,11 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		tickSooner: make(chan struct{}, 1),
 		syncNews:   make(chan struct{}),
 	}
+	r.member.Store(o.member)
+	id := ""
+	if o.public {
+		id = registryID(name)
+	}
 	kept, err := n.keptMap(name, o)
 	if err != nil {
 		cancel()
@@ -29,16 +34,16 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		r.mu.commit = r.commit
 	}
 	r.rep = replica.New(replica.Config{
-		Peer: string(n.id), Registry: registryID(name), Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
+		Peer: string(n.id), Registry: id, Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
 		MaxKey: MaxKeyLen, MaxValue: MaxValueLen, Retention: n.cfg.TombstoneRetention, SyncEvery: n.cfg.SyncInterval,
 	}, kept, n.instant())
 	r.m = r.rep.Map()
 	r.learnWriters()
 	if kept != nil {
-		n.store.Gather(name, &r.mu)
+		n.store().Gather(name, &r.mu)
 	}
 	if n.host != nil {
-		l, err := r.join(topicOf(name))
+		l, err := r.join()
 		if err != nil {
 			cancel()
 			return nil, errors.Join(err, n.release(name))
@@ -48,7 +53,8 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 		r.mu.RWMutex.Unlock()
 		r.wg.Go(func() { l.pump(ctx) })
 		r.wg.Go(func() { l.callLimited(ctx) })
-		l.topic.OnPeer(l.onPeer)
+		l.now().begin()
+		n.keep(o.member)
 	}
 	r.wg.Go(func() { r.ticks(ctx) })
 	return r, nil
@@ -77,17 +83,17 @@ func (r *Registry) close() error {
 // keptMap returns the map that the node's directory has for a registry, an empty one if it is new there; nil
 // on a node in memory.
 func (n *Node) keptMap(name string, o registryOptions) (*lwwmap.Map, error) {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil, nil
 	}
-	return n.store.Map(name, digestKeyOf(name), o.about())
+	return n.store().Map(name, digestKeyOf(name), o.about())
 }
 
 func (n *Node) release(name string) error {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil
 	}
-	return translate(n.store.Release(name))
+	return translate(n.store().Release(name))
 }
 
 // learnWriters reads from a map that was kept which peer writes as which actor.

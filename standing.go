@@ -23,7 +23,7 @@ type Standing struct {
 func (r *Registry) Standings() []Standing {
 	var joined []string
 	if r.link != nil {
-		joined = r.link.topic.Peers()
+		joined = r.link.now().topic.Peers()
 	}
 	r.mu.RLock()
 	out := make([]Standing, 0, len(r.peers))
@@ -65,8 +65,8 @@ func (n *Node) ready() error {
 	if n.closed {
 		return ErrClosed
 	}
-	if n.store != nil {
-		if err := n.store.Writable(); err != nil {
+	if n.store() != nil {
+		if err := n.store().Writable(); err != nil {
 			return err
 		}
 	}

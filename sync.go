@@ -107,7 +107,7 @@ func (r *Registry) isSharedBy(p PeerID) bool {
 	record := r.peers[p]
 	synced := record != nil && !record.synced.IsZero()
 	r.mu.RUnlock()
-	return synced || slices.Contains(r.link.topic.Peers(), string(p))
+	return synced || slices.Contains(r.link.now().topic.Peers(), string(p))
 }
 
 // syncTries is how often SyncPeer repeats an exchange that ended unequal without an error, as two at once

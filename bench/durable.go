@@ -149,7 +149,7 @@ func (b *bench) durableFloor(keys []string) (r durableRates, err error) {
 	defer os.RemoveAll(dir)
 	cache := pebble.NewCache(durableCache)
 	defer cache.Unref()
-	o := &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, Cache: cache, MemTableSize: 16 << 20, MemTableStopWritesThreshold: 4, Logger: quiet{}}
+	o := &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, Cache: cache, MemTableSize: 32 << 20, MemTableStopWritesThreshold: 4, L0CompactionThreshold: 8, Logger: quiet{}}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}

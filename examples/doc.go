@@ -7,6 +7,7 @@
 //   - flags: feature flags, typed, live in running programs
 //   - services: a service registry, and a proxy that balances over what is in it
 //   - jobs: a job runner in which leases see to it that a job has one worker at a time
+//   - resp: a client in Python, by the Redis protocol
 //
 // They listen on loopback and talk to nobody they were not told of. The tests run them all as processes.
 package examples

@@ -34,7 +34,7 @@ func buildAndRun(m *testing.M) int {
 		defer os.RemoveAll(dir)
 		programs = dir
 		var out []byte
-		if out, err = exec.Command("go", "build", "-ldflags=-s -w", "-o", dir, "./...").CombinedOutput(); err != nil {
+		if out, err = exec.Command("go", "build", "-ldflags=-s -w", "-o", dir, "./...", "../cmd/minikv").CombinedOutput(); err != nil {
 			err = fmt.Errorf("building the examples: %w\n%s", err, out)
 		}
 	}
@@ -59,6 +59,12 @@ func TestScripts(t *testing.T) {
 		Deadline:            time.Now().Add(2 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", programs+string(os.PathListSeparator)+e.Getenv("PATH"))
+			examples, err := filepath.Abs(".")
+			if err != nil {
+				return err
+			}
+			e.Setenv("EXAMPLES", examples)
+			e.Setenv("HOME", e.WorkDir)
 			e.Values[runningKey{}] = map[string]*exec.Cmd{}
 			return nil
 		},
@@ -80,7 +86,10 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	out, err := os.Create(ts.MkAbs(args[0]))
 	ts.Check(err)
-	cmd := exec.Command(filepath.Join(programs, args[1]), args[2:]...)
+	program, err := lookPath(args[1])
+	ts.Check(err)
+	cmd := exec.Command(program, args[2:]...)
+	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "MINIKV_RESP=" + ts.Getenv("MINIKV_RESP")}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), out, out
 	ts.Check(cmd.Start())
 	ts.Check(out.Close()) // it has its own
@@ -89,6 +98,19 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+}
+
+// lookPath finds an example, or a program of the machine.
+func lookPath(name string) (string, error) {
+	if p := filepath.Join(programs, name); fileExists(p) {
+		return p, nil
+	}
+	return exec.LookPath(name)
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func hear(ts *testscript.TestScript, neg bool, args []string) {
@@ -153,24 +175,27 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 func TestExamplesAreExamples(t *testing.T) {
 	mains, err := filepath.Glob("*/main.go")
 	require.NoError(t, err)
-	require.NotEmpty(t, mains)
+	require.Len(t, mains, 6)
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
-	for _, path := range mains {
-		name := filepath.Dir(path)
+	for _, path := range append(mains, "resp/client.py") {
+		name, comment, run := filepath.Dir(path), "//", "go run ./examples/"+filepath.Dir(path)
+		if strings.HasSuffix(path, ".py") {
+			comment, run = "#", "python3 examples/"+path
+		}
 		f, err := os.Open(path)
 		require.NoError(t, err)
 		var header []string
 		lines, inHeader := 0, true
 		for s := bufio.NewScanner(f); s.Scan(); lines++ {
-			if inHeader = inHeader && strings.HasPrefix(s.Text(), "//"); inHeader {
+			if inHeader = inHeader && strings.HasPrefix(s.Text(), comment); inHeader {
 				header = append(header, s.Text())
 			}
 		}
 		require.NoError(t, f.Close())
 		require.LessOrEqual(t, lines, 150, path)
 		require.Contains(t, strings.Join(header, "\n"), "It shows:", path)
-		require.Contains(t, strings.Join(header, "\n"), "go run ./examples/"+name, path)
+		require.Contains(t, strings.Join(header, "\n"), run, path)
 		require.FileExists(t, filepath.Join("testdata", name+".txtar"))
 		require.Contains(t, string(doc), "//   - "+name+": ")
 	}

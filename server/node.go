@@ -135,17 +135,18 @@ func (s *Server) registries(ctx context.Context) ([]admin.Registry, error) {
 		if err != nil {
 			return nil, err
 		}
-		reg, err := s.node.Registry(ctx, name)
-		if err == nil {
-			var info admin.Registry
-			if info, err = registryInfo(ctx, reg); err == nil {
-				out = append(out, info)
-			}
+		reg, ok := s.node.Lookup(name)
+		if !ok {
+			continue // dropped while we were looking: then it is not in the list
 		}
-		// Dropped while we were looking: then it is not in the list.
-		if err != nil && !errors.Is(err, minikv.ErrPrivate) && !errors.Is(err, minikv.ErrClosed) {
+		info, err := registryInfo(ctx, reg)
+		if errors.Is(err, minikv.ErrClosed) {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
+		out = append(out, info)
 	}
 	slices.SortFunc(out, func(a, b admin.Registry) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
@@ -153,5 +154,13 @@ func (s *Server) registries(ctx context.Context) ([]admin.Registry, error) {
 
 func registryInfo(ctx context.Context, reg *minikv.Registry) (admin.Registry, error) {
 	n, err := reg.Len(ctx)
-	return admin.Registry{Name: reg.Name(), Keys: n, Tombstones: int(reg.Metrics().Tombstones), Root: reg.Root().String()}, err
+	a := reg.Access()
+	info := admin.Registry{
+		Name: reg.Name(), Keys: n, Tombstones: int(reg.Metrics().Tombstones), Root: reg.Root().String(),
+		Kind: admin.KindPrivate, Rights: a.Rights.String(), Expires: timeOrNil(a.Expires),
+	}
+	if a.Public {
+		info.Kind = admin.KindPublic
+	}
+	return info, err
 }

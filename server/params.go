@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -81,15 +80,18 @@ func (s *Server) registry(ctx context.Context, p *params) (*minikv.Registry, err
 	if name == "" {
 		return nil, admin.Errorf(admin.CodeBadRequest, "the call names no registry")
 	}
-	r, err := s.node.Registry(ctx, name)
-	if errors.Is(err, minikv.ErrPrivate) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r, ok := s.node.Lookup(name)
+	if !ok {
 		return nil, notOpen(name)
 	}
-	return r, err
+	return r, nil
 }
 
 func notOpen(name string) error {
-	e := admin.Errorf(admin.CodeNoRegistry, "registry %q is not open on this node; open it with 'minikv reg add %s --public'", name, quoteArg(name))
+	e := admin.Errorf(admin.CodeNoRegistry, "registry %q is not open on this node; make it with 'minikv reg add %s', or join it by its ticket with 'minikv join'", name, quoteArg(name))
 	e.Registry = name
 	return e
 }

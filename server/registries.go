@@ -26,9 +26,6 @@ func (s *Server) addRegistry(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	reg, err := s.node.Registry(r.Context(), name, registryOptions(p)...)
-	if errors.Is(err, minikv.ErrPrivate) {
-		return privateError(name)
-	}
 	if err != nil {
 		return err
 	}
@@ -51,13 +48,6 @@ func registryOptions(p admin.RegistryParams) (opts []minikv.RegistryOption) {
 		opts = append(opts, minikv.DefaultTTL(time.Duration(p.DefaultTTL)))
 	}
 	return opts
-}
-
-func privateError(name string) error {
-	e := admin.Errorf(admin.CodePrivate, "private registries come with tickets, which this version does not have yet; "+
-		"add --public to share %q with whoever reaches the node and knows the name", name)
-	e.Op, e.Registry = "registry", name
-	return e
 }
 
 func (s *Server) dropRegistry(w http.ResponseWriter, r *http.Request) error {

@@ -104,10 +104,12 @@ func TestErrorsCarryWhatFailed(t *testing.T) {
 		{"absent persist", func() error { return r.client.Persist(r.ctx, "r", "k", "") }, admin.CodeNotFound},
 		{"no registry", func() error { _, err := r.client.Get(r.ctx, "nosuch", "k"); return err }, admin.CodeNoRegistry},
 		{"drop no registry", func() error { return r.client.DropRegistry(r.ctx, "nosuch") }, admin.CodeNoRegistry},
-		{"private", func() error {
+		{"private and public", func() error {
 			_, err := r.client.AddRegistry(r.ctx, "p", admin.RegistryParams{})
+			require.NoError(t, err)
+			_, err = r.client.AddRegistry(r.ctx, "p", admin.RegistryParams{Public: true})
 			return err
-		}, admin.CodePrivate},
+		}, admin.CodeBadRequest},
 		{"no name", func() error {
 			_, err := r.client.AddRegistry(r.ctx, "", admin.RegistryParams{Public: true})
 			return err
@@ -280,7 +282,7 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, []string{}, s.Addrs)
 	require.Equal(t, uint64(1), s.Metrics.Puts)
 	require.Len(t, s.Registries, 2)
-	require.Equal(t, admin.Registry{Name: "r", Keys: 1, Root: r.reg.Root().String()}, s.Registries[1])
+	require.Equal(t, admin.Registry{Name: "r", Keys: 1, Root: r.reg.Root().String(), Kind: admin.KindPublic, Rights: admin.RightsWrite}, s.Registries[1])
 
 	require.NoError(t, r.client.DropRegistry(r.ctx, "another"))
 	regs, err := r.client.Registries(r.ctx)

@@ -313,7 +313,7 @@ func (w *workload) openDisk(name string) error {
 	if err == nil {
 		w.disks[name] = m
 	}
-	if w.ledger.gather {
+	if w.ledger.gather && err == nil {
 		w.store.Gather(name, new(sync.Mutex)) // there is but one goroutine
 	}
 	return err
@@ -327,7 +327,7 @@ func (w *workload) commit(name string) error {
 
 func (w *workload) wait() error {
 	n := w.ledger.issued()
-	if err := w.store.Wait(w.store.Commits(), 0); err != nil {
+	if err := w.store.Wait(0); err != nil {
 		return err
 	}
 	w.ledger.acked.Store(int64(n))

@@ -14,6 +14,12 @@ func Tuned(o Options, foldAfter int, tune func(*pebble.Options)) Options {
 	return o
 }
 
+// FewUnsent makes what a backlog keeps in memory small.
+func FewUnsent(o Options, bytes int) Options {
+	o.unsent = bytes
+	return o
+}
+
 // FlushTables writes what the engine holds in memory to tables.
 func (s *Store) FlushTables() error { return s.db.Flush() }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ type group struct {
 	ended   uint64          // steps that have ended
 	synced  uint64          // of these, durable
 	waiting map[*table]bool // have steps that the engine does not know yet
+	marks   map[*table]int  // of what the engine has got since the last fsync began, see unsynced
 	leading bool
 	done    chan struct{} // closed, and made anew, when an fsync ends
 }
@@ -38,32 +40,28 @@ func (g *group) made(t *table, steps int) {
 	delete(g.waiting, t)
 	if t.lock == nil {
 		g.ended += uint64(steps)
+		return
 	}
+	if g.marks == nil {
+		g.marks = map[*table]int{}
+	}
+	g.marks[t] = t.unsynced.end()
 }
 
-// Commits returns the number of the last step of any map.
-func (s *Store) Commits() uint64 {
-	s.group.mu.Lock()
-	defer s.group.mu.Unlock()
-	return s.group.ended
-}
-
-// Wait returns when the steps up to a number are durable, or why they cannot
+// Wait returns when all steps that have ended are durable, or why they cannot
 // become so. One who finds no fsync under way makes one; gather is how long it
 // waits before, for others to come. The owner of a table that gathers must not
 // hold its lock.
-func (s *Store) Wait(step uint64, gather time.Duration) error {
+func (s *Store) Wait(gather time.Duration) error {
 	g := &s.group
 	g.mu.Lock()
-	step = min(step, g.ended) // what has not been made yet cannot be waited for
-	for g.synced < step {
+	defer g.mu.Unlock()
+	for step := g.ended; g.synced < step; {
 		if err := s.Err(); err != nil {
-			g.mu.Unlock()
 			return err
 		}
 		if !g.leading {
 			if err := g.lead(gather); err != nil {
-				g.mu.Unlock()
 				return err
 			}
 			continue
@@ -76,7 +74,6 @@ func (s *Store) Wait(step uint64, gather time.Duration) error {
 		<-done
 		g.mu.Lock()
 	}
-	g.mu.Unlock()
 	return nil
 }
 
@@ -86,6 +83,8 @@ func (g *group) lead(gather time.Duration) error {
 	g.mu.Unlock()
 	if gather > 0 {
 		time.Sleep(gather)
+	} else {
+		runtime.Gosched() // whoever could run makes a step that this fsync serves, too
 	}
 	g.mu.Lock()
 	upTo := g.ended
@@ -93,12 +92,17 @@ func (g *group) lead(gather time.Duration) error {
 	for t := range g.waiting {
 		tables = append(tables, t)
 	}
+	marks := g.marks
+	g.marks = nil
 	g.mu.Unlock()
 	err := g.sync(tables)
 	g.mu.Lock()
 	g.leading = false
 	if err == nil {
 		g.synced = max(g.synced, upTo)
+		for t, mark := range marks {
+			t.unsynced.durable.Store(int64(mark))
+		}
 	}
 	if g.done != nil {
 		close(g.done)
@@ -135,8 +139,13 @@ func (g *group) syncAll() error {
 func (t *table) flushLocked(synced **pebble.Batch) error {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	return t.s.use(func() error { return t.flush(synced) })
+	return t.s.use(func() error {
+		if err := t.flush(synced); err != nil {
+			return err
+		}
+		return t.s.Err()
+	})
 }
 
 // Flush makes everything durable that has been committed.
-func (s *Store) Flush() error { return s.Wait(s.Commits(), 0) }
+func (s *Store) Flush() error { return s.Wait(0) }

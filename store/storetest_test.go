@@ -28,7 +28,7 @@ func onDisk(t *rapid.T) storetest.Engine {
 	var s *store.Store
 	fs := vfs.NewCrashableMem()
 	options := func() store.Options {
-		return store.Tuned(store.Options{FS: fs, Cache: 16 << 10}, foldAfter(t), tune(t))
+		return store.FewUnsent(store.Tuned(store.Options{FS: fs, Cache: 16 << 10}, foldAfter(t), tune(t)), rapid.SampledFrom([]int{0, 1000}).Draw(t, "unsent"))
 	}
 	o := options()
 	close := func() error { return s.Close() }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"strconv"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -17,22 +18,24 @@ type table struct {
 	view
 	lock sync.Locker // the owner's: held in all calls but those of forks; nil: each Commit goes to the engine
 
-	batch    *pebble.Batch           // nil: nothing has changed
-	indexed  *pebble.Batch           // the same, once something had to be read in order within a step
-	pending  map[place]lwwmap.Record // the same by key; the zero record: removed
-	inStep   bool                    // something changed since the last Commit
-	ended    lwwmap.Step             // what the steps that have ended changed beside records
-	steps    int                     // in ended
-	endLen   int                     // of the batch, at the end of the last of them
-	endCount uint32                  // of its changes
-	whole    func() *lwwmap.State    // the state, at the end of a step
-	filter   keeper
-	kept     bool // the filter is on disk, and true until the first change
+	batch   *pebble.Batch           // nil: nothing has changed
+	dots    *pebble.Batch           // rows by dot, to follow those of batch: an ascending run costs the engine little
+	indexed *pebble.Batch           // both, once something had to be read in order within a step
+	pending map[place]lwwmap.Record // the same by key; the zero record: removed
+	inStep  bool                    // something changed since the last Commit
+	ended   lwwmap.Step             // what the steps that have ended changed beside records
+	steps   int                     // in ended
+	end     [2]batchEnd             // of batch and dots, at the end of the last of them
+	whole   func() *lwwmap.State    // the state, at the end of a step
+	backlog backlog
+	filter  keeper
+	kept    bool // the filter is on disk, and true until the first change
 
 	commits  uint64              // number of the last journal row
 	unfolded int                 // changes to the digest tree since the checkpoint
 	dirty    [lwwmap.Fanout]bool // parts of the digest tree changed since
 	horizons lwwmap.Horizons     // as of the last Commit
+	unsynced *unsynced           // what has changed and may not be durable
 	key, row []byte              // room to build rows in
 }
 
@@ -60,12 +63,11 @@ func (t *table) reading() (pebble.Reader, error) {
 	case t.batch == nil:
 		return t.s.db, nil
 	case t.indexed == nil:
-		t.indexed = t.s.db.NewIndexedBatch()
-		if err := t.indexed.Apply(t.batch, nil); err != nil {
+		indexed := t.s.db.NewIndexedBatch()
+		if err := errors.Join(indexed.Apply(t.batch, nil), indexed.Apply(t.dots, nil)); err != nil {
 			return nil, err
 		}
-		_ = t.batch.Close() // it has not failed
-		t.batch = t.indexed
+		t.indexed = indexed
 	}
 	return t.indexed, nil
 }
@@ -104,8 +106,8 @@ func (t *table) Set(p *lwwmap.Place, r lwwmap.Record) {
 			t.unindex(b, p.Held)
 		}
 		t.key = appendEntryKey(t.key[:0], t.number, r.Kind(), r.Key())
-		t.check(b.Set(t.key, r.Packed(), nil))
-		t.recent.add(r)
+		t.put(b, t.key, r.Packed())
+		t.backlog.add(r)
 		t.index(b, r)
 	})
 }
@@ -115,8 +117,24 @@ func (t *table) Remove(p *lwwmap.Place) {
 	t.change(place{p.Held.Kind(), p.Held.Key()}, lwwmap.Record{}, func(b *pebble.Batch) {
 		t.unindex(b, p.Held)
 		t.key = appendEntryKey(t.key[:0], t.number, p.Held.Kind(), p.Held.Key())
-		t.check(b.Delete(t.key, nil))
+		t.delete(b, t.key)
 	})
+}
+
+// put sets a row of the step, in one of its batches.
+func (t *table) put(b *pebble.Batch, key, value []byte) {
+	t.check(b.Set(key, value, nil))
+	if t.indexed != nil {
+		t.check(t.indexed.Set(key, value, nil))
+	}
+}
+
+// delete takes a row out, in one of the step's batches.
+func (t *table) delete(b *pebble.Batch, key []byte) {
+	t.check(b.Delete(key, nil))
+	if t.indexed != nil {
+		t.check(t.indexed.Delete(key, nil))
+	}
 }
 
 // change adds to the step that now is what a place holds.
@@ -132,12 +150,15 @@ func (t *table) change(p place, now lwwmap.Record, fn func(*pebble.Batch)) {
 	}
 	t.inStep = true
 	t.pending[p] = now
+	if t.lock != nil {
+		t.unsynced.add(p)
+	}
 }
 
-// begin makes sure that there is a batch.
+// begin makes sure that there are batches.
 func (t *table) begin() {
 	if t.batch == nil {
-		t.batch = t.s.db.NewBatch()
+		t.batch, t.dots = t.s.db.NewBatch(), t.s.db.NewBatch()
 	}
 	if t.pending == nil {
 		t.pending = map[place]lwwmap.Record{}
@@ -153,25 +174,26 @@ func (t *table) check(err error) {
 // index adds the rows that lead to a record.
 func (t *table) index(b *pebble.Batch, r lwwmap.Record) {
 	t.key = appendPlaceOfDot(t.key[:0], t.number, r)
-	t.check(b.Set(t.key, nil, nil))
-	t.timeRows(r, func(key []byte) error { return b.Set(key, nil, nil) })
+	t.put(t.dots, t.key, nil)
+	t.timeRows(r, func(key []byte) { t.put(b, key, nil) })
 }
 
 // unindex takes the rows out that led to a record.
 func (t *table) unindex(b *pebble.Batch, r lwwmap.Record) {
-	t.unindexDot(b, r)
-	t.timeRows(r, func(key []byte) error { return b.Delete(key, nil) })
+	t.backlog.remove(r)
+	t.unindexDot(r)
+	t.timeRows(r, func(key []byte) { t.delete(b, key) })
 }
 
 // timeRows calls fn with the key of each row that leads to a record by time.
-func (t *table) timeRows(r lwwmap.Record, fn func(key []byte) error) {
+func (t *table) timeRows(r lwwmap.Record, fn func(key []byte)) {
 	if at := r.Expires(); at != 0 {
 		t.key = appendTimeKey(t.key[:0], t.number, classExpiry, at, r.Kind(), r.Key())
-		t.check(fn(t.key))
+		fn(t.key)
 	}
 	if r.Deleted() {
 		t.key = appendTimeKey(t.key[:0], t.number, classTombstone, r.Stamp(), r.Kind(), r.Key())
-		t.check(fn(t.key))
+		fn(t.key)
 	}
 }
 
@@ -216,24 +238,34 @@ func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 		t.ended.Sums = append(t.ended.Sums, step.Sums...)
 		t.ended.Horizons, t.ended.Counts, t.ended.Clock = step.Horizons, step.Counts, step.Clock
 		t.horizons, t.whole, t.inStep = step.Horizons, whole, false
-		t.endLen, t.endCount = t.batch.Len(), t.batch.Count()
-		if t.steps++; t.lock == nil || t.batch.Len() >= gatherBytes {
-			return t.flush(nil)
+		t.end = [2]batchEnd{endOf(t.batch), endOf(t.dots)}
+		t.steps++
+		if t.lock != nil {
+			t.s.group.waits(t)
 		}
-		t.s.group.waits(t)
-		return nil
+		if t.lock == nil || t.batch.Len()+t.dots.Len() >= gatherBytes {
+			if err := t.flush(nil); err != nil {
+				return err
+			}
+		}
+		return t.s.Err()
 	})
 }
 
 // flush hands the steps that have ended to the engine: with synced, which is to
 // be waited for, also to the disk. The owner's lock is held, and the store in use.
+// After a failure of the disk the engine takes them all the same, in memory, so
+// that reads find them.
 func (t *table) flush(synced **pebble.Batch) error {
 	if t.steps == 0 {
 		return nil
 	}
-	err := t.s.guard(func() error {
+	if t.s.broken.Load() {
+		return t.s.Err()
+	}
+	err := t.s.engine(func() error {
 		b := t.batch
-		if err := t.journal(b); err != nil {
+		if err := errors.Join(b.Apply(t.dots, nil), t.journal(b)); err != nil {
 			return err
 		}
 		if synced == nil {
@@ -248,8 +280,9 @@ func (t *table) flush(synced **pebble.Batch) error {
 	}
 	t.discard()
 	if err != nil {
+		t.s.fail(err)
 		t.fail(err)
-		return err
+		return t.s.Err()
 	}
 	t.s.group.made(t, steps)
 	return nil
@@ -289,6 +322,7 @@ func (t *table) drop() {
 	}
 	steps := t.steps
 	t.discard()
+	t.backlog.reset()
 	if steps > 0 {
 		t.s.group.made(t, steps)
 	}
@@ -303,23 +337,48 @@ func (t *table) cut() error {
 		t.discard()
 		return nil
 	}
-	ended := append([]byte(nil), t.batch.Repr()[:t.endLen]...)
-	binary.LittleEndian.PutUint32(ended[batchCount:], t.endCount)
-	_ = t.batch.Close() // it has not failed
-	t.batch, t.indexed, t.inStep = t.s.db.NewBatch(), nil, false
+	t.closeIndexed()
+	t.inStep = false
 	clear(t.pending)
-	return t.batch.SetRepr(ended)
+	return errors.Join(t.end[0].cut(t.batch), t.end[1].cut(t.dots))
+}
+
+// batchEnd is where a batch ended.
+type batchEnd struct {
+	bytes   int
+	changes uint32
+}
+
+func endOf(b *pebble.Batch) batchEnd { return batchEnd{b.Len(), b.Count()} }
+
+// cut takes out of a batch what came behind an end.
+func (e batchEnd) cut(b *pebble.Batch) error {
+	repr := append([]byte(nil), b.Repr()[:e.bytes]...)
+	binary.LittleEndian.PutUint32(repr[batchCount:], e.changes)
+	b.Reset()
+	return b.SetRepr(repr)
 }
 
 // batchCount is where the engine's batches have the number of their changes.
 const batchCount = 8
+
+func (t *table) closeIndexed() {
+	if t.indexed != nil {
+		_ = t.indexed.Close() // only for reading
+		t.indexed = nil
+	}
+}
 
 // discard forgets what waited for the engine.
 func (t *table) discard() {
 	if t.batch != nil {
 		_ = t.batch.Close() // nothing is lost with it
 	}
-	t.batch, t.indexed, t.inStep, t.steps = nil, nil, false, 0
+	if t.dots != nil {
+		_ = t.dots.Close()
+	}
+	t.closeIndexed()
+	t.batch, t.dots, t.inStep, t.steps = nil, nil, false, 0
 	clear(t.ended.Seen)
 	t.ended.Seen, t.ended.Sums = t.ended.Seen[:0], t.ended.Sums[:0]
 	if len(t.pending) > 4096 {
@@ -331,9 +390,11 @@ func (t *table) discard() {
 // openTable opens the table of a registry, with the state as its last commit
 // left it.
 func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
-	t := &table{view: view{s: s, number: n}}
+	t := &table{view: view{s: s, number: n}, unsynced: new(unsynced)}
 	t.view.reader = t.reading
-	t.view.mayHave, t.view.recent = t.filter.mayHave, new(recent)
+	t.view.mayHave = t.filter.mayHave
+	t.backlog.limit = s.unsent
+	t.backlog.spill = spill{fs: s.fs, path: s.fs.PathJoin(s.dir, spillName+strconv.Itoa(int(n))), max: spillBytes}
 	state, err := t.loadState(s.db)
 	if err == nil {
 		err = t.loadFilter(t.commits == 0)

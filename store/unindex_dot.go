@@ -2,14 +2,10 @@
 
 package store
 
-import (
-	"github.com/cockroachdb/pebble/v2"
-
-	"github.com/minikv/minikv/lwwmap"
-)
+import "github.com/minikv/minikv/lwwmap"
 
 // unindexDot takes out the row that leads from a record's dot to it.
-func (t *table) unindexDot(b *pebble.Batch, r lwwmap.Record) {
+func (t *table) unindexDot(r lwwmap.Record) {
 	t.key = appendPlaceOfDot(t.key[:0], t.number, r)
-	t.check(b.Delete(t.key, nil))
+	t.delete(t.dots, t.key)
 }

@@ -2,11 +2,7 @@
 
 package store
 
-import (
-	"github.com/cockroachdb/pebble/v2"
-
-	"github.com/minikv/minikv/lwwmap"
-)
+import "github.com/minikv/minikv/lwwmap"
 
 // A planted bug: the row of a dot stays when its record is overwritten.
-func (t *table) unindexDot(*pebble.Batch, lwwmap.Record) {}
+func (t *table) unindexDot(lwwmap.Record) {}

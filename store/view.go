@@ -23,7 +23,6 @@ type view struct {
 	snap   *pebble.Snapshot // of a fork
 	// mayHave says no only for keys that the table never held.
 	mayHave func(lwwmap.Kind, string) bool
-	recent  *recent // of the table itself, which its owner's lock guards; nil for a fork
 	failed  atomic.Pointer[error]
 }
 
@@ -152,12 +151,17 @@ func (v *view) Ascend(kind lwwmap.Kind, from, to string, fn func(lwwmap.Record) 
 // Dots implements [lwwmap.View].
 func (v *view) Dots(span crdt.Span, fn func(lwwmap.Record) bool) {
 	for _, r := range span.Ranges {
-		from := appendDotKey(nil, v.number, crdt.Dot{Actor: span.Actor, Seq: r.Lo})
-		to := after(appendDotKey(nil, v.number, crdt.Dot{Actor: span.Actor, Seq: r.Hi}))
-		if !v.pages(from, to, v.pointed, fn) {
+		if !v.dotRange(span.Actor, r, fn) {
 			return
 		}
 	}
+}
+
+// dotRange is Dots for one range.
+func (v *view) dotRange(a crdt.Actor, r crdt.Range, fn func(lwwmap.Record) bool) bool {
+	from := appendDotKey(nil, v.number, crdt.Dot{Actor: a, Seq: r.Lo})
+	to := after(appendDotKey(nil, v.number, crdt.Dot{Actor: a, Seq: r.Hi}))
+	return v.pages(from, to, v.pointed, fn)
 }
 
 // pointed returns the record that a dot row points to.
@@ -167,11 +171,6 @@ func (v *view) pointed(r pebble.Reader, k, _ []byte) (lwwmap.Record, error) {
 	}
 	dot := crdt.Dot{Actor: crdt.Actor(binary.BigEndian.Uint64(k[prefixLen:])), Seq: binary.BigEndian.Uint64(k[prefixLen+8:])}
 	kind, key, _ := splitKind(k[prefixLen+16:])
-	if v.recent != nil {
-		if rec, ok := v.recent.take(dot, kind, key); ok {
-			return rec, nil
-		}
-	}
 	return v.follow(r, kind, key, func(rec lwwmap.Record) bool { return rec.Dot() == dot })
 }
 

@@ -20,6 +20,7 @@ type app struct {
 	stderr io.Writer
 	getenv func(string) string
 	tty    bool // stdout is a terminal
+	errTTY bool // stderr is one
 
 	addr    string
 	format  string
@@ -31,7 +32,7 @@ type app struct {
 func newApp() *app {
 	return &app{
 		stdin: os.Stdin, stdout: bufio.NewWriterSize(os.Stdout, 32<<10), stderr: os.Stderr,
-		getenv: os.Getenv, tty: isTerminal(os.Stdout),
+		getenv: os.Getenv, tty: isTerminal(os.Stdout), errTTY: isTerminal(os.Stderr),
 	}
 }
 

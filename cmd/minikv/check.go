@@ -18,6 +18,7 @@ context. The exit code is 0 when all is well, and 1 when not.
 
 With --repair a directory is made of what is right and takes the place of the damaged one, which is kept beside it. What was lost the node gets from
 its peers when it runs near them; what no other node has is gone.`,
+		Example: "  minikv check\n  minikv check /var/lib/minikv --repair",
 	}
 	c.Flags().BoolVar(&repair, "repair", false, "make a directory of what is right, in the place of the damaged one")
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -15,6 +15,7 @@ func newCompact(a *app) *cobra.Command {
 		Short: "Give the disk back what deletes and overwriting have freed",
 		Long: `Give the disk back, now, what deletes, expiry and overwriting have freed. The node does so by itself by and by; this reads and writes all that it
 keeps and waits until that is done, without a limit in time unless --timeout is given.`,
+		Example: "  minikv compact",
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if !c.Flag("timeout").Changed {

@@ -14,6 +14,24 @@ const (
 	completionMost = 200
 )
 
+// addCompletion adds the command that prints what bash, zsh, fish and PowerShell need to complete command lines.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	c, _, err := root.Find([]string{"completion"})
+	if err != nil || c == root {
+		return // the library has it no more
+	}
+	c.Example, c.Args, c.RunE = "  source <(minikv completion bash)", cobra.ArbitraryArgs, unknownCommand
+	for _, sub := range c.Commands() {
+		sub.Example = map[string]string{
+			"bash":       "  source <(minikv completion bash)\n  minikv completion bash >/etc/bash_completion.d/minikv",
+			"zsh":        "  minikv completion zsh >\"${fpath[1]}/_minikv\"",
+			"fish":       "  minikv completion fish >~/.config/fish/completions/minikv.fish",
+			"powershell": "  minikv completion powershell | Out-String | Invoke-Expression",
+		}[sub.Name()]
+	}
+}
+
 // completeRegistryAndKey makes the shell offer registries and keys of the running node where a command takes them.
 func completeRegistryAndKey(a *app, root *cobra.Command) {
 	for _, c := range root.Commands() {

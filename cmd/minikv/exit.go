@@ -71,7 +71,7 @@ func codeOf(err error) int {
 // complain writes one line to standard error.
 func (a *app) complain(format string, args ...any) {
 	s := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
-	fmt.Fprintf(a.stderr, "minikv: %s\n", printable(strings.TrimPrefix(s, "minikv: ")))
+	fmt.Fprintf(a.stderr, "%s %s\n", a.paintError(red, "minikv:"), printable(strings.TrimPrefix(s, "minikv: ")))
 }
 
 // outputError explains an error of standard output, which is most often a full disk.

@@ -17,6 +17,7 @@ func newExport(a *app) *cobra.Command {
 		Short: "Print all entries as JSON lines that import reads",
 		Long: `Print all entries, as they are at one moment, as JSON lines that import reads: key, value, and expires where there is an expiry. What has
 expired by the time of an import is left out by it. With --file the file is there, complete, or not at all.`,
+		Example: "  minikv export cities --file cities.jsonl\n  minikv export cities --prefix de/ | jq .key",
 	}
 	c.Flags().StringVar(&prefix, "prefix", "", "only keys that begin with this")
 	c.Flags().StringVar(&file, "file", "", "write to this file instead of standard output")

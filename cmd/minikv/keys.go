@@ -85,6 +85,7 @@ func newGet(a *app) *cobra.Command {
 		Short: "Print a key's value",
 		Long: `Print a key's value and a newline. --raw prints the bytes alone. -o json prints key, value, node, time, expires and lock; a
 value that is not UTF-8 is there in base64 as value_base64. On a terminal, a value that is not plain text is quoted unless --raw.`,
+		Example: "  minikv get cities de/hamburg\n  minikv get files logo --raw > logo.png",
 	}
 	c.Flags().BoolVar(&raw, "raw", false, "the bytes alone, no newline added")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -119,7 +120,8 @@ func newDel(a *app) *cobra.Command {
 	var token string
 	c := &cobra.Command{
 		Use: "del REG KEY", GroupID: "data", Args: takes("REG", "KEY"),
-		Short: "Delete a key; deleting one that is absent is no error",
+		Short:   "Delete a key; deleting one that is absent is no error",
+		Example: "  minikv del cities de/atlantis",
 	}
 	c.Flags().StringVar(&token, "token", "", "write under the lock of this token")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -134,8 +136,9 @@ func newLs(a *app) *cobra.Command {
 	var prefix string
 	c := &cobra.Command{
 		Use: "ls REG", GroupID: "data", Args: takes("REG"),
-		Short: "List the keys, one a line, in order",
-		Long:  "List the keys, one a line, in order. Keys that are not one line of text are quoted as in Go; -o json has their bytes.",
+		Short:   "List the keys, one a line, in order",
+		Long:    "List the keys, one a line, in order. Keys that are not one line of text are quoted as in Go; -o json has their bytes.",
+		Example: "  minikv ls cities --prefix de/",
 	}
 	c.Flags().StringVar(&prefix, "prefix", "", "only keys that begin with this")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -161,7 +164,8 @@ func newLs(a *app) *cobra.Command {
 func newTTL(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "ttl REG KEY", GroupID: "data", Args: takes("REG", "KEY"),
-		Short: "Print how long a key has left, or none",
+		Short:   "Print how long a key has left, or none",
+		Example: "  minikv ttl sessions 8f3a",
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.withClient(c.Context(), func(ctx context.Context, cl *admin.Client) error {
@@ -184,7 +188,8 @@ func newExpire(a *app) *cobra.Command {
 	var token string
 	c := &cobra.Command{
 		Use: "expire REG KEY DURATION", GroupID: "data", Args: takes("REG", "KEY", "DURATION"),
-		Short: "Make a key expire that long from now",
+		Short:   "Make a key expire that long from now",
+		Example: "  minikv expire sessions 8f3a 30m",
 	}
 	c.Flags().StringVar(&token, "token", "", "write under the lock of this token")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -203,7 +208,8 @@ func newPersist(a *app) *cobra.Command {
 	var token string
 	c := &cobra.Command{
 		Use: "persist REG KEY", GroupID: "data", Args: takes("REG", "KEY"),
-		Short: "Take the expiry off a key",
+		Short:   "Take the expiry off a key",
+		Example: "  minikv persist sessions 8f3a",
 	}
 	c.Flags().StringVar(&token, "token", "", "write under the lock of this token")
 	c.RunE = func(c *cobra.Command, args []string) error {

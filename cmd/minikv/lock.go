@@ -92,7 +92,8 @@ func newUnlock(a *app) *cobra.Command {
 	var token string
 	c := &cobra.Command{
 		Use: "unlock REG KEY", GroupID: "data", Args: takes("REG", "KEY"),
-		Short: "Give a lock back before its time",
+		Short:   "Give a lock back before its time",
+		Example: "  minikv unlock jobs nightly --token $t",
 	}
 	c.Flags().StringVar(&token, "token", "", "what lock printed (default $"+tokenEnv+")")
 	c.RunE = func(c *cobra.Command, args []string) error {

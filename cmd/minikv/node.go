@@ -40,7 +40,7 @@ func versionText() string {
 }
 
 func newVersion(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "version", GroupID: "node", Args: takes(), Short: "Print the version"}
+	c := &cobra.Command{Use: "version", GroupID: "node", Args: takes(), Example: "  minikv version -o json", Short: "Print the version"}
 	c.RunE = func(*cobra.Command, []string) error {
 		platform := runtime.GOOS + "/" + runtime.GOARCH
 		if a.isJSON() {
@@ -55,7 +55,8 @@ func newStatus(a *app) *cobra.Command {
 	var wait time.Duration
 	c := &cobra.Command{
 		Use: "status", GroupID: "node", Args: takes(),
-		Short: "Show the node, its registries and its peers",
+		Short:   "Show the node, its registries and its peers",
+		Example: "  minikv status\n  minikv status --wait 10s -o json",
 	}
 	c.Flags().DurationVar(&wait, "wait", 0, "wait that long for the node to come up")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -123,19 +124,31 @@ func dataText(s admin.Status) string {
 
 func (a *app) printRegistries(regs []admin.Registry) error {
 	if len(regs) == 0 {
-		return a.printf("no registry is open; open one with 'minikv reg add NAME --public'\n")
+		return a.printf("no registry is open; open one with 'minikv reg add NAME', or join one with 'minikv join'\n")
 	}
 	var rows [][]string
 	for _, r := range regs {
-		rows = append(rows, []string{printable(r.Name), count(r.Keys), count(r.Tombstones), r.Root})
+		rows = append(rows, []string{printable(r.Name), r.Kind, r.Rights + expiryText(r.Expires), count(r.Keys), count(r.Tombstones), r.Root})
 	}
-	return a.table("REGISTRY KEYS TOMBSTONES ROOT", rows)
+	return a.table("REGISTRY KIND RIGHTS KEYS TOMBSTONES ROOT", rows)
+}
+
+// expiryText says until when, if not for ever.
+func expiryText(t *time.Time) string {
+	switch {
+	case t == nil:
+		return ""
+	case t.Before(time.Now()):
+		return " (expired)"
+	}
+	return " until " + t.Local().Format(time.DateTime)
 }
 
 func newPeers(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "peers", GroupID: "node", Args: takes(),
-		Short: "List the other nodes this one knows",
+		Short:   "List the other nodes this one knows",
+		Example: "  minikv peers\n  minikv peers -o json | jq \".[] | select(.connected)\"",
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return a.withClient(c.Context(), func(ctx context.Context, cl *admin.Client) error {
@@ -151,7 +164,8 @@ func newPeers(a *app) *cobra.Command {
 	}
 	connect := &cobra.Command{
 		Use: "connect MULTIADDR", Args: takes("MULTIADDR"),
-		Short: "Connect to a node by its address, which ends in /p2p/ID",
+		Short:   "Connect to a node by its address, which ends in /p2p/ID",
+		Example: "  minikv peers connect /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…",
 	}
 	connect.RunE = func(c *cobra.Command, args []string) error {
 		return a.withClient(c.Context(), func(ctx context.Context, cl *admin.Client) error {
@@ -226,6 +240,7 @@ func newSync(a *app) *cobra.Command {
 		Short: "Exchange with every connected peer now, or with one",
 		Long: `Exchange with every connected peer now, or with one, and wait until both are verified equal. Nodes do this by themselves; use it to know
 that it has happened. The command fails if an exchange does.`,
+		Example: "  minikv sync && echo \"all connected peers have what I have\"",
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		peer := ""

@@ -2,12 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -41,13 +38,12 @@ func (a *app) linef(format string, args ...any) {
 
 // table prints rows under a header, in columns.
 func (a *app) table(header string, rows [][]string) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
-	text := strings.Join(strings.Fields(header), "\t") + "\n"
-	for _, r := range rows {
-		text += strings.Join(r, "\t") + "\n"
+	for _, l := range table(header, rows) {
+		if err := a.printf("%s\n", a.paint(l.style, l.text)); err != nil {
+			return err
+		}
 	}
-	_, err := io.WriteString(w, text)
-	return outputError(errors.Join(err, w.Flush()))
+	return nil
 }
 
 // printable quotes what would not come out as one line of text: it may come from another node and drive the terminal.

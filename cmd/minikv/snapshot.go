@@ -21,6 +21,7 @@ checksum, and does not hold the node's key: what is restored from it is a new no
 
 Every node holds everything, so nodes are each other's backup. A snapshot is for the day on which all of them are gone, or have agreed on a mistake:
 then restore it on each node while none of them runs. Restored on one of them it brings nothing back that was deleted since.`,
+		Example: "  minikv snapshot save backup.mkv\n  minikv snapshot check backup.mkv",
 	}
 	c.SuggestionsMinimumDistance = 2
 	c.AddCommand(newSnapshotSave(a), newSnapshotCheck(a), newSnapshotRestore(a))
@@ -88,7 +89,8 @@ func (o outputWriter) Write(b []byte) (int, error) {
 func newSnapshotCheck(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "check FILE", Args: takes("FILE"),
-		Short: "Read a snapshot to its end and say what it holds; - is standard input",
+		Short:   "Read a snapshot to its end and say what it holds; - is standard input",
+		Example: "  minikv snapshot check backup.mkv",
 	}
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		var info minikv.SnapshotInfo

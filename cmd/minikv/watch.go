@@ -19,6 +19,7 @@ func newWatch(a *app) *cobra.Command {
 		Long: `Print the present entries, the line "synced", and then every change as it comes, until interrupted (exit code 0).
 Lines are KIND, KEY and VALUE with tabs between, KIND being put, delete or expire. A reader that falls behind
 gets the last state of each key rather than every one. -o json has whole values and who wrote them.`,
+		Example: "  minikv watch cities --prefix de/\n  minikv watch jobs --updates-only -o json | while read -r event; do echo \"$event\"; done",
 	}
 	c.Flags().StringVar(&p.Prefix, "prefix", "", "only keys that begin with this")
 	c.Flags().BoolVar(&p.UpdatesOnly, "updates-only", false, "leave out what is there already")

@@ -75,7 +75,7 @@ func (k *cursors) key(r *minikv.Registry, n uint64) (string, error) {
 // scanOptions are those of SCAN.
 type scanOptions struct {
 	cursor  uint64
-	pattern string // empty: all
+	pattern string
 	count   int
 	kind    string // empty: all
 }
@@ -86,7 +86,7 @@ const (
 )
 
 func (c *conn) scanOptions() (o scanOptions, err error) {
-	o.count = defaultScan
+	o.count, o.pattern = defaultScan, "*"
 	if o.cursor, err = strconv.ParseUint(c.str(1), 10, 64); err != nil {
 		return o, errCursor
 	}
@@ -152,7 +152,7 @@ func (o *scanOptions) choose(keys []string) []string {
 	if o.kind != "" && o.kind != "string" {
 		return nil
 	}
-	if o.pattern == "" || o.pattern == "*" {
+	if o.pattern == "*" {
 		return keys
 	}
 	out := keys[:0]

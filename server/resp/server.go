@@ -56,18 +56,16 @@ func New(node *minikv.Node, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-var errClosed = errors.New("resp: the server is closed")
-
 // Serve answers clients of l until Close, then returns nil. It refuses a listener that other machines reach when
 // there is no password.
 func (s *Server) Serve(l net.Listener) error {
 	if err := mayListen(l.Addr(), s.cfg.Password); err != nil {
 		return err
 	}
-	if err := s.add(l); err != nil {
-		return err
-	}
 	defer s.remove(l)
+	if !s.add(l) {
+		return nil
+	}
 	pause := time.Millisecond
 	for {
 		nc, err := l.Accept()
@@ -92,18 +90,19 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-func (s *Server) add(l net.Listener) error {
+// add says whether the server is open.
+func (s *Server) add(l net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return errClosed
+		return false
 	}
 	s.listeners[l] = true
 	if !s.sweeping {
 		s.sweeping = true
 		s.wg.Go(s.sweep)
 	}
-	return nil
+	return true
 }
 
 func (s *Server) remove(l net.Listener) {

@@ -1,0 +1,419 @@
+package minikv_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/minikv/minikv"
+)
+
+// founder opens a node with a private registry of its own.
+func founder(t testing.TB, cfg minikv.Config) *minikv.Registry {
+	t.Helper()
+	r, err := online(t, cfg).Registry(context.Background(), "test")
+	require.NoError(t, err)
+	return r
+}
+
+func ticketOf(t testing.TB, r *minikv.Registry, o minikv.TicketOptions) string {
+	t.Helper()
+	text, err := r.Ticket(context.Background(), o)
+	require.NoError(t, err)
+	return text
+}
+
+func join(t testing.TB, n *minikv.Node, ticket string, opts ...minikv.JoinOption) *minikv.Registry {
+	t.Helper()
+	r, err := n.Join(context.Background(), ticket, opts...)
+	require.NoError(t, err)
+	return r
+}
+
+// joined opens another node that joins by a fresh ticket, and has synced.
+func joined(t testing.TB, r *minikv.Registry, o minikv.TicketOptions) *minikv.Registry {
+	t.Helper()
+	j := join(t, online(t, minikv.Config{}), ticketOf(t, r, o))
+	require.NoError(t, j.WaitSynced(within(t), 1))
+	return j
+}
+
+var (
+	writeTicket = minikv.TicketOptions{Rights: minikv.RightsWrite}
+	readTicket  = minikv.TicketOptions{Rights: minikv.RightsRead}
+	ownerTicket = minikv.TicketOptions{Rights: minikv.RightsOwner}
+)
+
+func eventually(t testing.TB, r *minikv.Registry, key, want string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return value(t, r, key) == want }, patience, time.Millisecond, "%s=%s", key, want)
+}
+
+func TestTwoNodesShareByTicket(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	put(t, a, "before", "1")
+	b := joined(t, a, writeTicket)
+	require.Equal(t, "1", value(t, b, "before"))
+	put(t, b, "after", "2")
+	eventually(t, a, "after", "2")
+	put(t, a, "gossip", "3")
+	eventually(t, b, "gossip", "3")
+	requireEqual(t, a, b)
+	require.Equal(t, minikv.Access{Rights: minikv.RightsOwner}, a.Access())
+	require.Equal(t, minikv.Access{Rights: minikv.RightsWrite}, b.Access())
+	stats, err := b.SyncPeer(within(t), a.Node().ID())
+	require.NoError(t, err)
+	t.Logf("an idle session: %d bytes", stats.BytesIn+stats.BytesOut)
+	require.Less(t, stats.BytesIn+stats.BytesOut, int64(600))
+	require.Equal(t, 1, stats.Rounds)
+}
+
+func TestAReaderReads(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	put(t, a, "before", "1")
+	r := joined(t, a, readTicket)
+	require.Equal(t, "1", value(t, r, "before"))
+	put(t, a, "gossip", "2")
+	eventually(t, r, "gossip", "2")
+	require.NoError(t, a.Delete(context.Background(), "before"))
+	eventually(t, r, "before", "")
+
+	ctx := context.Background()
+	_, err := r.Put(ctx, "k", nil)
+	require.ErrorIs(t, err, minikv.ErrReadOnly)
+	require.ErrorContains(t, err, "read ticket")
+	require.ErrorIs(t, r.Delete(ctx, "gossip"), minikv.ErrReadOnly)
+	_, err = r.TryLock(ctx, "gossip")
+	require.ErrorIs(t, err, minikv.ErrReadOnly)
+	b := r.NewBatch()
+	b.Put("k", nil)
+	_, err = b.Commit(ctx)
+	require.ErrorIs(t, err, minikv.ErrReadOnly)
+	_, err = r.Ticket(ctx, readTicket)
+	require.ErrorIs(t, err, minikv.ErrNotOwner)
+	require.ErrorIs(t, r.Rotate(ctx), minikv.ErrNotOwner)
+
+	_, err = r.SyncPeer(within(t), a.Node().ID())
+	require.NoError(t, err)
+	requireEqual(t, a, r)
+}
+
+func TestReadersGetNothingFromReaders(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	put(t, a, "k", "v")
+	r := joined(t, a, readTicket)
+	ticket := ticketOf(t, a, minikv.TicketOptions{Addrs: r.Node().Addrs()})
+	require.NoError(t, a.Node().Close())
+	s := join(t, online(t, minikv.Config{}), ticket)
+	connect(t, s.Node(), r.Node())
+	require.Eventually(t, func() bool {
+		_, err := s.SyncPeer(within(t), r.Node().ID())
+		return err != nil && strings.Contains(err.Error(), "may both only read")
+	}, patience, 10*time.Millisecond)
+	require.Empty(t, value(t, s, "k"))
+}
+
+func TestAWriteTicketMakesNoTickets(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	w := joined(t, a, writeTicket)
+	_, err := w.Ticket(context.Background(), readTicket)
+	require.ErrorIs(t, err, minikv.ErrNotOwner)
+	o := joined(t, a, ownerTicket)
+	put(t, a, "k", "v")
+	r := joined(t, o, readTicket)
+	eventually(t, r, "k", "v")
+}
+
+func TestOutsidersLearnNothing(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	put(t, a, "k", "v")
+	for name, open := range map[string]func(n *minikv.Node) *minikv.Registry{
+		"no ticket": func(n *minikv.Node) *minikv.Registry {
+			r, err := n.Registry(context.Background(), "test")
+			require.NoError(t, err)
+			return r
+		},
+		"public": func(n *minikv.Node) *minikv.Registry { return openRegistry(t, n, "test") },
+		"a ticket of another": func(n *minikv.Node) *minikv.Registry {
+			return join(t, n, ticketOf(t, founder(t, minikv.Config{}), writeTicket))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := online(t, minikv.Config{})
+			r := open(n)
+			connect(t, n, a.Node())
+			_, err := r.SyncPeer(within(t), a.Node().ID())
+			require.ErrorIs(t, err, minikv.ErrNoPeer)
+			require.Empty(t, value(t, r, "k"))
+		})
+	}
+}
+
+func TestRightsEnd(t *testing.T) {
+	a := founder(t, minikv.Config{MaxClockSkew: time.Millisecond})
+	ticket := ticketOf(t, a, minikv.TicketOptions{Rights: minikv.RightsWrite, TTL: 2 * time.Second})
+	b := join(t, online(t, minikv.Config{MaxClockSkew: time.Millisecond}), ticket)
+	require.NoError(t, b.WaitSynced(within(t), 1))
+	put(t, b, "in time", "1")
+	eventually(t, a, "in time", "1")
+	require.Eventually(t, func() bool {
+		_, err := b.Put(context.Background(), "late", nil)
+		return err != nil
+	}, patience, 10*time.Millisecond)
+	_, err := b.Put(context.Background(), "late", nil)
+	require.ErrorIs(t, err, minikv.ErrReadOnly)
+	require.ErrorContains(t, err, "expired")
+	require.Eventually(t, func() bool {
+		_, err := a.SyncPeer(within(t), b.Node().ID())
+		return err != nil && strings.Contains(err.Error(), "expired")
+	}, patience, 10*time.Millisecond)
+	_, err = b.SyncPeer(within(t), a.Node().ID())
+	require.ErrorContains(t, err, "expired")
+	_, err = online(t, minikv.Config{}).Join(context.Background(), ticket)
+	require.ErrorIs(t, err, minikv.ErrTicket)
+	require.ErrorContains(t, err, "expired")
+
+	join(t, b.Node(), ticketOf(t, a, writeTicket)) // a new one revives it
+	put(t, b, "again", "2")
+	eventually(t, a, "again", "2")
+}
+
+func TestABetterTicketForTheSameKeysIsTakenOver(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	put(t, a, "k", "v")
+	r := joined(t, a, readTicket)
+	require.Same(t, r, join(t, r.Node(), ticketOf(t, a, writeTicket)))
+	put(t, r, "mine", "1")
+	eventually(t, a, "mine", "1")
+	join(t, r.Node(), ticketOf(t, a, readTicket))
+	require.Equal(t, minikv.RightsWrite, r.Access().Rights, "a lesser one takes nothing away")
+	join(t, a.Node(), ticketOf(t, a, readTicket))
+	require.Equal(t, minikv.RightsOwner, a.Access().Rights)
+}
+
+func TestRotationEndsAllTickets(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	old := ticketOf(t, a, writeTicket)
+	b, gone := joined(t, a, writeTicket), joined(t, a, writeTicket)
+	put(t, a, "k", "v")
+	eventually(t, b, "k", "v")
+	require.NoError(t, a.Rotate(context.Background()))
+	put(t, a, "secret", "1")
+	require.Equal(t, "v", value(t, a, "k"), "the data stays")
+
+	ticket := ticketOf(t, a, writeTicket)
+	_, err := b.Node().Join(context.Background(), ticket)
+	require.ErrorIs(t, err, minikv.ErrTicket, "other keys")
+	require.Same(t, b, join(t, b.Node(), ticket, minikv.Replace()))
+	eventually(t, b, "secret", "1")
+	put(t, b, "back", "2")
+	eventually(t, a, "back", "2")
+
+	_, err = gone.SyncPeer(within(t), a.Node().ID())
+	require.Error(t, err)
+	late := join(t, online(t, minikv.Config{}), old)
+	connect(t, late.Node(), a.Node())
+	_, err = late.SyncPeer(within(t), a.Node().ID())
+	require.Error(t, err)
+	for _, r := range []*minikv.Registry{gone, late} {
+		require.Empty(t, value(t, r, "secret"))
+	}
+	put(t, gone, "not any more", "x")
+	put(t, b, "marker", "3")
+	eventually(t, a, "marker", "3")
+	require.Empty(t, value(t, a, "not any more"))
+}
+
+// A ticket for a name that one has must not get its data by itself.
+func TestATicketCapturesNothing(t *testing.T) {
+	evil, mine := founder(t, minikv.Config{}), founder(t, minikv.Config{})
+	put(t, mine, "k", "v")
+	_, err := mine.Node().Join(context.Background(), ticketOf(t, evil, writeTicket))
+	require.ErrorIs(t, err, minikv.ErrTicket)
+	require.ErrorContains(t, err, "other keys")
+	public := openRegistry(t, online(t, minikv.Config{}), "test")
+	for _, opts := range [][]minikv.JoinOption{nil, {minikv.Replace()}} {
+		_, err = public.Node().Join(context.Background(), ticketOf(t, evil, writeTicket), opts...)
+		require.ErrorIs(t, err, minikv.ErrTicket)
+		require.ErrorContains(t, err, "public")
+	}
+}
+
+// The registry that a node makes for itself at its first start gives way to a ticket of the same name.
+func TestABlankRegistryGivesWay(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	put(t, a, "k", "v")
+	b := founder(t, minikv.Config{})
+	require.Same(t, b, join(t, b.Node(), ticketOf(t, a, writeTicket)))
+	eventually(t, b, "k", "v")
+
+	dir := t.TempDir()
+	cfg := minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
+	n := openIn(t, dir, cfg)
+	c, err := n.Registry(context.Background(), "test")
+	require.NoError(t, err)
+	ticketOf(t, c, readTicket)
+	_, err = n.Join(context.Background(), ticketOf(t, a, writeTicket))
+	require.ErrorIs(t, err, minikv.ErrTicket, "somebody may have joined")
+	require.NoError(t, n.Close())
+	n = openIn(t, dir, cfg)
+	_, err = n.Registry(context.Background(), "test")
+	require.NoError(t, err)
+	_, err = n.Join(context.Background(), ticketOf(t, a, writeTicket))
+	require.ErrorIs(t, err, minikv.ErrTicket, "that is remembered")
+}
+
+func TestKeysAreKept(t *testing.T) {
+	ctx := context.Background()
+	a := founder(t, minikv.Config{})
+	put(t, a, "k", "v")
+	dir := t.TempDir()
+	cfg := minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
+	n := openIn(t, dir, cfg)
+	r := join(t, n, ticketOf(t, a, writeTicket))
+	require.NoError(t, r.WaitSynced(within(t), 1))
+	require.NoError(t, n.Close())
+
+	files, err := filepath.Glob(filepath.Join(dir, "registries", "*.key"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	info, err := os.Stat(files[0])
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	put(t, a, "meanwhile", "1")
+	n = openIn(t, dir, cfg) // and finds its peer by itself
+	r, err = n.Registry(ctx, "test")
+	require.NoError(t, err)
+	eventually(t, r, "meanwhile", "1")
+	put(t, r, "here", "2")
+	eventually(t, a, "here", "2")
+	_, err = n.Registry(ctx, "test", minikv.Public())
+	require.ErrorIs(t, err, minikv.ErrInvalid)
+	require.NoError(t, n.DropRegistry(ctx, "test"))
+	_, err = n.Registry(ctx, "test", minikv.Public())
+	require.ErrorIs(t, err, minikv.ErrInvalid, "the keys are still there")
+	r, err = n.Registry(ctx, "test")
+	require.NoError(t, err)
+	eventually(t, r, "k", "v")
+	require.ErrorIs(t, n.ForgetKeys(ctx, "test"), minikv.ErrInvalid)
+	require.NoError(t, n.Close())
+
+	require.NoError(t, os.Chmod(files[0], 0o644))
+	n = openIn(t, dir, cfg)
+	_, err = n.Registry(ctx, "test")
+	require.ErrorIs(t, err, minikv.ErrStorage)
+	require.ErrorContains(t, err, "chmod 600")
+	require.NoError(t, os.Chmod(files[0], 0o600))
+	text, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(files[0], text[:100], 0o600))
+	_, err = n.Registry(ctx, "test")
+	require.ErrorIs(t, err, minikv.ErrCorrupt)
+	require.NotContains(t, err.Error(), string(text[20:60]))
+
+	require.NoError(t, os.Remove(files[0]))
+	_, err = n.Registry(ctx, "test")
+	require.ErrorIs(t, err, minikv.ErrPrivate)
+	r = join(t, n, string(text)) // the file is a ticket
+	require.Equal(t, "v", value(t, r, "k"))
+	require.NoError(t, n.DropRegistry(ctx, "test"))
+	require.NoError(t, n.ForgetKeys(ctx, "test"))
+	require.ErrorIs(t, n.ForgetKeys(ctx, "test"), minikv.ErrNotFound)
+	require.NoFileExists(t, files[0])
+}
+
+// A snapshot has no secret in it; what is restored of it waits for a ticket.
+func TestSnapshotsHoldNoKeys(t *testing.T) {
+	ctx := context.Background()
+	n := openIn(t, t.TempDir(), minikv.Config{})
+	r, err := n.Registry(ctx, "test")
+	require.NoError(t, err)
+	put(t, r, "k", "v")
+	ticket := ticketOf(t, r, minikv.TicketOptions{Rights: minikv.RightsOwner, Addrs: []string{"/ip4/192.0.2.1/tcp/1/p2p/" + string(n.ID())}})
+	var b strings.Builder
+	require.NoError(t, n.Snapshot(ctx, &b))
+	require.NoError(t, n.Close())
+	dir := filepath.Join(t.TempDir(), "restored")
+	_, err = minikv.Restore(ctx, dir, strings.NewReader(b.String()))
+	require.NoError(t, err)
+	m := openIn(t, dir, minikv.Config{})
+	_, err = m.Registry(ctx, "test")
+	require.ErrorIs(t, err, minikv.ErrPrivate)
+	r = join(t, m, ticket)
+	require.Equal(t, "v", value(t, r, "k"))
+}
+
+func TestARepairedDirectoryKeepsItsKeys(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	n := openIn(t, dir, minikv.Config{})
+	r, err := n.Registry(ctx, "test")
+	require.NoError(t, err)
+	put(t, r, "k", "v")
+	require.NoError(t, n.Close())
+	rep, err := minikv.CheckDir(ctx, dir, false)
+	require.NoError(t, err)
+	require.Zero(t, rep.Found)
+	n = openIn(t, dir, minikv.Config{})
+	r, err = n.Registry(ctx, "test")
+	require.NoError(t, err)
+	require.Equal(t, minikv.RightsOwner, r.Access().Rights)
+}
+
+func TestParseTicketTellsNoSecret(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	until := time.Now().Add(24 * time.Hour)
+	info, err := minikv.ParseTicket(" «" + strings.ToUpper(ticketOf(t, a, minikv.TicketOptions{Rights: minikv.RightsWrite, Expires: until})) + "»\n")
+	require.NoError(t, err)
+	require.Equal(t, minikv.TicketInfo{Registry: "test", Rights: minikv.RightsWrite, Expires: until.Truncate(time.Second).UTC(), Addrs: a.Node().Addrs()}, info)
+	for text, want := range map[string]string{
+		"":                               "no ticket",
+		"hello":                          "no ticket",
+		"minikv1aaaa":                    "damaged",
+		ticketOf(t, a, readTicket)[:200]: "damaged",
+	} {
+		_, err := minikv.ParseTicket(text)
+		require.ErrorIs(t, err, minikv.ErrTicket)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestTicketOptionsAreChecked(t *testing.T) {
+	ctx := context.Background()
+	a := founder(t, minikv.Config{})
+	for name, o := range map[string]minikv.TicketOptions{
+		"rights":           {Rights: 4},
+		"both":             {TTL: time.Hour, Expires: time.Now().Add(time.Hour)},
+		"short":            {TTL: time.Millisecond},
+		"negative":         {TTL: -time.Hour},
+		"past":             {Expires: time.Now().Add(-time.Hour)},
+		"owner's":          {Rights: minikv.RightsOwner, TTL: time.Hour},
+		"no address":       {Addrs: []string{"here"}},
+		"far in the years": {Expires: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		_, err := a.Ticket(ctx, o)
+		require.ErrorIs(t, err, minikv.ErrInvalid, name)
+	}
+	_, err := openRegistry(t, a.Node(), "public").Ticket(ctx, readTicket)
+	require.ErrorIs(t, err, minikv.ErrInvalid)
+	_, err = a.Node().Join(ctx, ticketOf(t, a, readTicket), nil)
+	require.ErrorIs(t, err, minikv.ErrInvalid)
+	require.NoError(t, a.Node().Close())
+	_, err = a.Ticket(ctx, readTicket)
+	require.ErrorIs(t, err, minikv.ErrClosed)
+}
+
+func TestLookupFindsOpenRegistries(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	r, ok := a.Node().Lookup("test")
+	require.True(t, ok)
+	require.Same(t, a, r)
+	_, ok = a.Node().Lookup("other")
+	require.False(t, ok)
+}
