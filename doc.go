@@ -57,8 +57,8 @@
 // writes under a new name. The copy of a directory that runs beside the original needs an identity of its
 // own, see [Config].Identity.
 //
-// When the disk is full or fails, writes return [ErrDiskFull] or [ErrStorage], and reads go on. What is
-// damaged is [ErrCorrupt], never a wrong value.
+// When the disk is full or fails, writes return [ErrDiskFull] or [ErrStorage], and reads go on; when there is
+// room again, or the disk can be written, so do writes. What is damaged is [ErrCorrupt], never a wrong value.
 //
 // # Limits
 //

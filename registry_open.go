@@ -40,7 +40,7 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 	r.m = r.rep.Map()
 	r.learnWriters()
 	if kept != nil {
-		n.store.Gather(name, &r.mu)
+		n.store().Gather(name, &r.mu)
 	}
 	if n.host != nil {
 		l, err := r.join()
@@ -80,17 +80,17 @@ func (r *Registry) close() error {
 // keptMap returns the map that the node's directory has for a registry, an empty one if it is new there; nil
 // on a node in memory.
 func (n *Node) keptMap(name string, o registryOptions) (*lwwmap.Map, error) {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil, nil
 	}
-	return n.store.Map(name, digestKeyOf(name), o.about())
+	return n.store().Map(name, digestKeyOf(name), o.about())
 }
 
 func (n *Node) release(name string) error {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil
 	}
-	return translate(n.store.Release(name))
+	return translate(n.store().Release(name))
 }
 
 // learnWriters reads from a map that was kept which peer writes as which actor.
