@@ -87,9 +87,16 @@ func (a *attacker) close() { _ = a.host.Close() }
 
 // sent counts a hostile message.
 func (a *attacker) sent(kind string) {
+	a.tally.mu.Lock()
+	a.tally.sent[kind]++
+	a.tally.mu.Unlock()
+	a.ready()
+}
+
+// ready says that the attacker has begun: it has sent something, or waits for nodes to send it what it needs.
+func (a *attacker) ready() {
 	t := a.tally
 	t.mu.Lock()
-	t.sent[kind]++
 	all := false
 	if !a.begun {
 		a.begun = true

@@ -99,6 +99,9 @@ func (a *attacker) hear(rpc *pb.RPC) {
 		}
 	}
 	for _, m := range rpc.Publish {
+		if len(a.heard) == 0 {
+			a.tally.note("heard gossip")
+		}
 		if len(a.heard) == maxHeard {
 			a.heard = append(a.heard[:0], a.heard[maxHeard/2:]...)
 		}

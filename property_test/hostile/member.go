@@ -64,7 +64,10 @@ func (m *member) join(n peer.AddrInfo) (*gossip, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.close()
+	if err := s.say(claim()); err != nil {
+		return nil, err
+	}
+	go s.drain()
 	return g, nil
 }
 

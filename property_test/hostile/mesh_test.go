@@ -37,6 +37,7 @@ type mesh struct {
 	quiet   time.Duration     // the longest of some rounds without attackers
 	conduct map[string]map[string]uint64
 	banned  map[string]bool
+	mu      sync.Mutex // guards conduct and banned
 }
 
 var ctx = context.Background()
@@ -230,6 +231,8 @@ const insider = "insider/"
 
 // watch notes what nodes say of attackers: those that left and were not banned are not listed any more at the end.
 func (m *mesh) watch(ids map[string]bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for i, r := range m.regs {
 		for _, p := range r.Node().Peers() {
 			if !ids[string(p.ID)] {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -88,6 +89,13 @@ func Serve(orders io.Reader, reports io.Writer) error {
 	}
 }
 
+// seedOf gives each attacker another identity.
+func seedOf(attack string, i int) uint64 {
+	h := fnv.New64()
+	fmt.Fprint(h, attack, i)
+	return h.Sum64()
+}
+
 // campaign runs the attackers of an order.
 func campaign(ended <-chan struct{}, o *Order, tell func(Report)) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -101,7 +109,7 @@ func campaign(ended <-chan struct{}, o *Order, tell func(Report)) {
 	var all sync.WaitGroup
 	var crew []*attacker
 	for i := range o.Number {
-		a, err := newAttacker(ctx, o, ta, rand.New(rand.NewPCG(o.Seed, uint64(i))))
+		a, err := newAttacker(ctx, o, ta, rand.New(rand.NewPCG(o.Seed, seedOf(o.Attack, i))))
 		if err != nil {
 			tell(Report{Attack: o.Attack, Event: EventFailed, Err: err.Error()})
 			return

@@ -37,6 +37,7 @@ func (a *attacker) captured() (topic string, taken func() []heard, err error) {
 	if _, err := m.join(a.nodes[0]); err != nil {
 		return "", nil, err
 	}
+	a.ready()
 	return m.keys.Topic(), func() []heard {
 		spy.mu.Lock()
 		defer spy.mu.Unlock()
@@ -133,9 +134,10 @@ func mangled(a *attacker) error {
 }
 
 // lure subscribes to the topic at all nodes, so that they dial.
-func (a *attacker) lure() error {
+func (a *attacker) lure(begun func()) error {
 	return a.rounds(func(n peer.AddrInfo) (func() error, error) {
 		_, _, err := a.subscribed(n)
+		begun()
 		return func() error {
 			a.pause(50 * time.Millisecond)
 			if !a.isConnected(n) {
@@ -186,7 +188,7 @@ func relayedProof(a *attacker) error {
 			return
 		}
 	})
-	return a.lure()
+	return a.lure(func() {})
 }
 
 // reflectedProof sends a node's proof back to it: as its answer, and as a proof of its own.
@@ -207,7 +209,7 @@ func reflectedProof(a *attacker) error {
 			}
 		}
 	})
-	return a.lure()
+	return a.lure(func() {})
 }
 
 // uvarint is the head of a frame.

@@ -23,7 +23,7 @@ func stall(a *attacker) error {
 		}
 		p.close()
 	})
-	return a.lure()
+	return a.lure(a.ready)
 }
 
 // reconnect leaves before it has been refused often enough, and comes back.
