@@ -42,7 +42,8 @@ func (d defaultTTL) applyJoin(o *joinOptions) error {
 //
 // Joining by another ticket for the same keys adds its addresses, and takes over its rights if it grants more, or for
 // longer. Where the node has a registry of that name with other keys, the error is [ErrTicket] unless [Replace] is
-// given: otherwise a ticket could be made to capture what is in it.
+// given: otherwise a ticket could be made to capture what is in it. One that this node has made, to which nothing was ever
+// written and no ticket given, is replaced without asking.
 //
 // [ErrTicket] also when the text is no ticket, damaged, or of a later version, and when it has expired.
 func (n *Node) Join(ctx context.Context, text string, opts ...JoinOption) (*Registry, error) {
@@ -114,9 +115,26 @@ func (n *Node) admit(m *membership, replace bool) (*membership, error) {
 	case err != nil || old == nil:
 		return m, err
 	case !m.isSame(old):
+		blank, err := n.isBlank(name)
+		if err != nil || blank && old.Rights == ticket.Owner {
+			return m, err
+		}
 		return nil, detailf(ErrTicket, "this node has a registry of that name with other keys; if the ticket is from someone you trust with its data, replace them")
 	}
 	return n.merge(old, m)
+}
+
+// isBlank says whether nothing is lost with the keys of a registry: it is open, nothing was ever written to it, and nobody was
+// given a ticket. That is what the registry looks like which a node makes for itself at its first start.
+func (n *Node) isBlank(name string) (bool, error) {
+	r := n.registries[name]
+	if r == nil {
+		return false, nil
+	}
+	shared, err := r.isShared()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return err == nil && !shared && r.err == nil && r.m.Context().Count() == 0, err
 }
 
 // merge is a ticket for keys that the node has: the better rights of both, and the addresses of both.

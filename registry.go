@@ -29,6 +29,7 @@ type Registry struct {
 	opts registryOptions
 
 	member atomic.Pointer[membership] // nil: public
+	shared atomic.Bool                // a ticket was made
 
 	mu         stepMutex // guards what follows, and every call of rep
 	err        error     // why nothing works any more: closed, or never opened

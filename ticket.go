@@ -82,7 +82,27 @@ func (r *Registry) ticket(ctx context.Context, o TicketOptions) (string, error) 
 	if err != nil {
 		return "", &classed{ErrInvalid, err}
 	}
-	return text, nil
+	return text, r.noteShared()
+}
+
+// sharedNote is the name under which the store remembers that tickets were made for a registry.
+func (r *Registry) sharedNote() string { return "shared\n" + r.name }
+
+// noteShared remembers that somebody may have a ticket.
+func (r *Registry) noteShared() error {
+	if r.shared.Swap(true) || r.node.store == nil {
+		return nil
+	}
+	return translate(r.node.store.SetNote(r.sharedNote(), []byte{1}))
+}
+
+// isShared says whether somebody may have a ticket.
+func (r *Registry) isShared() (bool, error) {
+	if r.shared.Load() || r.node.store == nil {
+		return r.shared.Load(), nil
+	}
+	note, err := r.node.store.Note(r.sharedNote())
+	return len(note) > 0, translate(err)
 }
 
 // owned returns the membership of an owner.

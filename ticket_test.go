@@ -244,6 +244,30 @@ func TestATicketCapturesNothing(t *testing.T) {
 	}
 }
 
+// The registry that a node makes for itself at its first start gives way to a ticket of the same name.
+func TestABlankRegistryGivesWay(t *testing.T) {
+	a := founder(t, minikv.Config{})
+	put(t, a, "k", "v")
+	b := founder(t, minikv.Config{})
+	require.Same(t, b, join(t, b.Node(), ticketOf(t, a, writeTicket)))
+	eventually(t, b, "k", "v")
+
+	dir := t.TempDir()
+	cfg := minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
+	n := openIn(t, dir, cfg)
+	c, err := n.Registry(context.Background(), "test")
+	require.NoError(t, err)
+	ticketOf(t, c, readTicket)
+	_, err = n.Join(context.Background(), ticketOf(t, a, writeTicket))
+	require.ErrorIs(t, err, minikv.ErrTicket, "somebody may have joined")
+	require.NoError(t, n.Close())
+	n = openIn(t, dir, cfg)
+	_, err = n.Registry(context.Background(), "test")
+	require.NoError(t, err)
+	_, err = n.Join(context.Background(), ticketOf(t, a, writeTicket))
+	require.ErrorIs(t, err, minikv.ErrTicket, "that is remembered")
+}
+
 func TestKeysAreKept(t *testing.T) {
 	ctx := context.Background()
 	a := founder(t, minikv.Config{})

@@ -24,6 +24,8 @@ var classes = []struct {
 	{minikv.ErrLeaseLost, admin.CodeLeaseLost},
 	{minikv.ErrNotFound, admin.CodeNotFound},
 	{minikv.ErrPrivate, admin.CodePrivate},
+	{minikv.ErrNotOwner, admin.CodePrivate},
+	{minikv.ErrTicket, admin.CodeTicket},
 	{minikv.ErrKeyInvalid, admin.CodeBadRequest},
 	{minikv.ErrTooLarge, admin.CodeTooLarge},
 	{minikv.ErrReadOnly, admin.CodeReadOnly},
@@ -72,7 +74,7 @@ func httpStatus(c admin.Code) int {
 	switch c {
 	case admin.CodeNotFound, admin.CodeNoRegistry:
 		return http.StatusNotFound
-	case admin.CodeBadRequest:
+	case admin.CodeBadRequest, admin.CodeTicket:
 		return http.StatusBadRequest
 	case admin.CodeUnauthorized:
 		return http.StatusUnauthorized

@@ -154,5 +154,13 @@ func (s *Server) registries(ctx context.Context) ([]admin.Registry, error) {
 
 func registryInfo(ctx context.Context, reg *minikv.Registry) (admin.Registry, error) {
 	n, err := reg.Len(ctx)
-	return admin.Registry{Name: reg.Name(), Keys: n, Tombstones: int(reg.Metrics().Tombstones), Root: reg.Root().String()}, err
+	a := reg.Access()
+	info := admin.Registry{
+		Name: reg.Name(), Keys: n, Tombstones: int(reg.Metrics().Tombstones), Root: reg.Root().String(),
+		Kind: admin.KindPrivate, Rights: a.Rights.String(), Expires: timeOrNil(a.Expires),
+	}
+	if a.Public {
+		info.Kind = admin.KindPublic
+	}
+	return info, err
 }

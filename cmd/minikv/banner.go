@@ -30,6 +30,7 @@ type banner struct {
 // openRegistry is one line of the banner.
 type openRegistry struct {
 	name string
+	kind string
 	keys int
 }
 
@@ -50,7 +51,11 @@ func newBanner(ctx context.Context, n *minikv.Node, f serveFlags, h home) (banne
 		if err != nil {
 			return b, err
 		}
-		b.registries = append(b.registries, openRegistry{name, keys})
+		kind := "public"
+		if a := r.Access(); !a.Public {
+			kind = "private, " + a.Rights.String()
+		}
+		b.registries = append(b.registries, openRegistry{name, kind, keys})
 	}
 	return b, nil
 }
@@ -86,14 +91,14 @@ func (a *app) printBanner(b banner) error {
 	}
 	reg := "cities"
 	if len(b.registries) > 0 {
-		reg = quoteShell(b.registries[0].name)
+		reg = quoteShell(b.example())
 	}
 	a.linef("\nUse it from another terminal:")
 	if b.export {
 		a.linef("  export MINIKV_ADDR=%s", quoteShell(b.admin))
 	}
 	if len(b.registries) == 0 {
-		a.linef("  %s reg add %s --public", b.program, reg)
+		a.linef("  %s reg add %s", b.program, reg)
 	}
 	a.linef("  %s put %s de/hamburg 1.9M\n  %s get %s de/hamburg", b.program, reg, b.program, reg)
 	if join := b.joinLine(); join != "" {
@@ -103,6 +108,10 @@ func (a *app) printBanner(b banner) error {
 		}
 		where += "; with --dir DIR instead of --memory it keeps its data, too"
 		a.linef("\nJoin a second node, %s:\n  %s", where, join)
+	}
+	if own := b.owned(); own != "" {
+		a.linef("\nShare %s with a second node: make a ticket here, which is a secret, and paste it there", printable(own))
+		a.linef("  %s ticket %s --write\n  %s join -", b.program, quoteShell(own), b.program)
 	}
 	a.linef("")
 	return outputError(a.stdout.Flush())
@@ -126,7 +135,7 @@ const shownRegistries = 10
 
 func (b banner) registryText() string {
 	if len(b.registries) == 0 {
-		return "none open yet (private ones, \"default\" among them, come with tickets in a later version)"
+		return "none open yet"
 	}
 	var out []string
 	for i, r := range b.registries {
@@ -134,7 +143,7 @@ func (b banner) registryText() string {
 			out = append(out, fmt.Sprintf("%d more: see %s reg ls", len(b.registries)-i, b.program))
 			break
 		}
-		out = append(out, fmt.Sprintf("%s (public, %s)", printable(r.name), plural(r.keys, "key")))
+		out = append(out, fmt.Sprintf("%s (%s, %s)", printable(r.name), r.kind, plural(r.keys, "key")))
 	}
 	return strings.Join(out, ", ")
 }
@@ -146,22 +155,45 @@ func plural(n int, noun string) string {
 	return count(n) + " " + noun
 }
 
-// joinLine is the command that makes a second node which shares everything with this one. Empty: this one cannot be dialled.
+// example is the registry that the banner's commands use: a public one if there is one, for the line that joins shares it.
+func (b banner) example() string {
+	for _, r := range b.registries {
+		if r.kind == "public" {
+			return r.name
+		}
+	}
+	return b.registries[0].name
+}
+
+// owned is the first registry to which this node can make tickets.
+func (b banner) owned() string {
+	for _, r := range b.registries {
+		if r.kind == "private, owner" {
+			return r.name
+		}
+	}
+	return ""
+}
+
+// joinLine is the command that makes a second node which shares the public registries of this one. Empty: there are none, or
+// this one cannot be dialled.
 func (b banner) joinLine() string {
 	addr := bestAddr(b.addrs)
 	if addr == "" {
 		return ""
 	}
-	regs := b.registries
-	if len(regs) == 0 {
-		regs = []openRegistry{{name: "cities"}}
-	}
-	line := b.program + " serve --memory"
+	line, public := b.program+" serve --memory", false
 	if b.discovery == "none" {
 		line += " --discovery none"
 	}
-	for _, r := range regs {
-		line += " --public " + quoteShell(r.name)
+	for _, r := range b.registries {
+		if r.kind == "public" {
+			line += " --public " + quoteShell(r.name)
+			public = true
+		}
+	}
+	if !public {
+		return ""
 	}
 	return line + " --peer " + addr
 }

@@ -129,11 +129,11 @@ func (k *killRig) meet(n int) {
 	var roots [2]string
 	require.Eventually(k.t, func() bool {
 		for i, p := range []*proc{k.victim, k.peer} {
-			regs, err := p.client.Registries(k.ctx)
-			if err != nil || len(regs) != 1 {
+			reg, err := shared(k.ctx, p.client)
+			if err != nil {
 				return false
 			}
-			roots[i] = regs[0].Root
+			roots[i] = reg.Root
 		}
 		return roots[0] == roots[1]
 	}, procWait, 5*time.Millisecond, "cycle %d: the two do not become equal", n)

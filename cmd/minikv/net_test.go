@@ -167,11 +167,11 @@ func equal(t *testing.T, within time.Duration, keys int, nodes ...*netNode) time
 	return netlab.Eventually(t, within, func() bool {
 		root := ""
 		for _, n := range nodes {
-			regs, err := n.client.Registries(context.Background())
-			if err != nil || len(regs) != 1 || regs[0].Keys != keys || root != "" && regs[0].Root != root {
+			reg, err := shared(context.Background(), n.client)
+			if err != nil || reg.Keys != keys || root != "" && reg.Root != root {
 				return false
 			}
-			root = regs[0].Root
+			root = reg.Root
 		}
 		return true
 	}, "%d equal keys", keys)

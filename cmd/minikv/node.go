@@ -124,13 +124,24 @@ func dataText(s admin.Status) string {
 
 func (a *app) printRegistries(regs []admin.Registry) error {
 	if len(regs) == 0 {
-		return a.printf("no registry is open; open one with 'minikv reg add NAME --public'\n")
+		return a.printf("no registry is open; open one with 'minikv reg add NAME', or join one with 'minikv join'\n")
 	}
 	var rows [][]string
 	for _, r := range regs {
-		rows = append(rows, []string{printable(r.Name), count(r.Keys), count(r.Tombstones), r.Root})
+		rows = append(rows, []string{printable(r.Name), r.Kind, r.Rights + expiryText(r.Expires), count(r.Keys), count(r.Tombstones), r.Root})
 	}
-	return a.table("REGISTRY KEYS TOMBSTONES ROOT", rows)
+	return a.table("REGISTRY KIND RIGHTS KEYS TOMBSTONES ROOT", rows)
+}
+
+// expiryText says until when, if not for ever.
+func expiryText(t *time.Time) string {
+	switch {
+	case t == nil:
+		return ""
+	case t.Before(time.Now()):
+		return " (expired)"
+	}
+	return " until " + t.Local().Format(time.DateTime)
 }
 
 func newPeers(a *app) *cobra.Command {

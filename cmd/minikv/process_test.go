@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,11 +67,16 @@ func (c *cluster) del(name, key string) {
 }
 
 func (c *cluster) state(name string) (admin.Registry, error) {
-	regs, err := c.procs[name].client.Registries(c.ctx)
-	if err != nil || len(regs) != 1 {
-		return admin.Registry{}, fmt.Errorf("registries of %s: %v %w", name, regs, err)
+	return shared(c.ctx, c.procs[name].client)
+}
+
+// shared is the state of the registry r, beside which a node has one of its own.
+func shared(ctx context.Context, cl *admin.Client) (admin.Registry, error) {
+	regs, err := cl.Registries(ctx)
+	if i := slices.IndexFunc(regs, func(r admin.Registry) bool { return r.Name == "r" }); i >= 0 {
+		return regs[i], nil
 	}
-	return regs[0], nil
+	return admin.Registry{}, fmt.Errorf("registries: %v %w", regs, err)
 }
 
 // equal waits until the given nodes have the same root and so many keys.

@@ -9,9 +9,6 @@ import (
 	"github.com/minikv/minikv/server/admin"
 )
 
-var errPrivate = errors.New("private registries come with tickets, which this version does not have yet; " +
-	"add --public to share it with whoever reaches the node and knows the name")
-
 func newReg(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "reg", GroupID: "node", Args: cobra.ArbitraryArgs, RunE: unknownCommand,
@@ -47,8 +44,8 @@ func newRegAdd(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "add NAME", Args: takes("NAME"),
 		Short: "Open a registry, making it if it is new",
-		Long: `Open a registry on this node, making it if it is new. With --public whoever reaches a node of it and knows the name shares it, reading and
-writing. Private registries, joined by ticket, are not in this version.`,
+		Long: `Open a registry on this node, making it if it is new. A new one is private: this node is its owner, and others join it by a ticket ('minikv ticket',
+'minikv join'). With --public whoever reaches a node of it and knows the name shares it, reading and writing.`,
 		Example: "  minikv reg add sessions --public --default-ttl 1h",
 	}
 	f := c.Flags()
@@ -56,9 +53,6 @@ writing. Private registries, joined by ticket, are not in this version.`,
 	f.BoolVar(&p.ReadOnly, "read-only", false, "follow it without writing to it from here")
 	f.StringVar(&ttl, "default-ttl", "", "time to live of puts that give none, on this node")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if !p.Public {
-			return errPrivate
-		}
 		if c.Flags().Changed("default-ttl") {
 			d, err := parseDuration("--default-ttl", ttl)
 			if err != nil {
@@ -80,12 +74,22 @@ writing. Private registries, joined by ticket, are not in this version.`,
 func newRegRm(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "rm NAME", Args: takes("NAME"),
-		Short:   "Close a registry here and forget its entries; other nodes keep theirs",
+		Short: "Close a registry here and forget its entries; other nodes keep theirs",
+		Long: `Close a registry here and forget its entries; other nodes keep theirs. 'minikv reg add' opens it again and gets them back: the keys of a private one stay,
+unless --keys is given, which also works on one that is closed. If this node was its only owner, nobody can make tickets for it then.`,
 		Example: "  minikv reg rm sessions",
 	}
+	keys := c.Flags().Bool("keys", false, "forget the keys of a private registry, too, for good")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.withClient(c.Context(), func(ctx context.Context, cl *admin.Client) error {
-			return cl.DropRegistry(ctx, args[0])
+			err := cl.DropRegistry(ctx, args[0])
+			if !*keys {
+				return err
+			}
+			if err != nil && !errors.Is(err, &admin.Error{Code: admin.CodeNoRegistry}) {
+				return err
+			}
+			return cl.ForgetKeys(ctx, args[0])
 		})
 	}
 	return c

@@ -15,9 +15,10 @@ const defaultTimeout = 30 * time.Second
 
 const rootHelp = `A key-value store that every node holds in full, that each node may write at any time, and that repairs itself.
 
-  minikv serve --public cities          start a node that shares the registry "cities"
-  minikv put cities de/hamburg 1.9M     write to it
-  minikv get cities de/hamburg          read from it, here or on any other node
+  minikv serve                            start a node, with a private registry "default"
+  minikv put default de/hamburg 1.9M      write to it
+  minikv ticket default --write           make a ticket, by which another node joins it: minikv join -
+  minikv get default de/hamburg           read from it, here or on any other node
 
 Commands other than serve, demo, check and snapshot check and restore talk to a running node. They find it by --addr, by MINIKV_ADDR, or where serve is by default.
 
@@ -47,7 +48,7 @@ func newRoot(a *app) *cobra.Command {
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for the node's answer; 0 for ever")
 	root.AddGroup(&cobra.Group{ID: "node", Title: "Nodes:"}, &cobra.Group{ID: "data", Title: "Data:"})
 	for _, c := range []*cobra.Command{
-		newServe(a), newDemo(a), newStatus(a), newTop(a), newBench(a), newPeers(a), newSync(a), newReg(a), newSnapshot(a), newCheck(a), newCompact(a), newVersion(a), newMan(a),
+		newServe(a), newDemo(a), newStatus(a), newTop(a), newBench(a), newPeers(a), newSync(a), newReg(a), newTicket(a), newJoin(a), newRotate(a), newSnapshot(a), newCheck(a), newCompact(a), newVersion(a), newMan(a),
 		newPut(a), newGet(a), newDel(a), newLs(a), newTTL(a), newExpire(a), newPersist(a),
 		newWatch(a), newLock(a), newUnlock(a), newImport(a), newExport(a),
 	} {

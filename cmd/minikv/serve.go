@@ -31,8 +31,8 @@ files.
 Several nodes on one machine each need a directory of their own, or --memory. Commands find the one in the default directory by themselves, the others
 by MINIKV_ADDR or --addr: unix:DIR/admin.sock.
 
-Private registries, the one called "default" among them, come with tickets in a later version: open public ones with --public here or with
-'minikv reg add NAME --public'.`
+Registries are private unless they are opened with --public: others join them by a ticket, see 'minikv ticket' and 'minikv join'. At its first start a
+node makes one called "default" (with --memory only if no other is named).`
 
 // serveFlags are the flags of serve.
 type serveFlags struct {
@@ -53,7 +53,7 @@ func newServe(a *app) *cobra.Command {
 		Use: "serve", GroupID: "node", Args: takes(),
 		Short:   "Run a node",
 		Long:    serveHelp,
-		Example: "  minikv serve --public cities\n  minikv serve --memory --public cities --peer /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…",
+		Example: "  minikv serve\n  minikv serve --memory --public cities --peer /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…",
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "directory of the node's data, key and admin socket (default "+defaultDirText+")")
@@ -225,7 +225,7 @@ func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logg
 		node, err = minikv.Open(ctx, h.dir, cfg)
 	}
 	if err == nil {
-		if err = openRegistries(ctx, node, f.public); err != nil {
+		if err = openRegistries(ctx, node, f, log); err != nil {
 			node.Close()
 		}
 	}
@@ -238,19 +238,32 @@ func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logg
 	return node, nil
 }
 
+// firstRegistry is the private registry that a node makes for itself at its first start.
+const firstRegistry = "default"
+
 // openRegistries opens what the directory keeps, and then what the command line names.
-func openRegistries(ctx context.Context, node *minikv.Node, public []string) error {
-	for _, name := range node.Kept() {
-		if _, err := node.Registry(ctx, name); err != nil {
+func openRegistries(ctx context.Context, node *minikv.Node, f serveFlags, log *slog.Logger) error {
+	kept := node.Kept()
+	for _, name := range kept {
+		_, err := node.Registry(ctx, name)
+		if errors.Is(err, minikv.ErrPrivate) {
+			log.Warn("a private registry stays closed: its keys are not in the directory; join it again by a ticket, or put its key file back", "registry", name)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for _, name := range public {
+	for _, name := range f.public {
 		if _, err := node.Registry(ctx, name, minikv.Public()); err != nil {
 			return err
 		}
 	}
-	return nil
+	if len(kept) > 0 || f.memory && len(f.public) > 0 || slices.Contains(f.public, firstRegistry) {
+		return nil
+	}
+	_, err := node.Registry(ctx, firstRegistry)
+	return err
 }
 
 // isDirError tells whether a node could not be opened for its directory.

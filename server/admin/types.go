@@ -23,7 +23,17 @@ type Registry struct {
 	Keys       int    `json:"keys"`       // present ones
 	Tombstones int    `json:"tombstones"` // deletes not yet collected
 	Root       string `json:"root"`       // digest: equal on two nodes that hold the same
+
+	Kind    string     `json:"kind"`              // "private" or "public"
+	Rights  string     `json:"rights"`            // of this node: "read", "write" or "owner"
+	Expires *time.Time `json:"expires,omitempty"` // of the rights; absent: never
 }
+
+// Kinds of a [Registry].
+const (
+	KindPrivate = "private"
+	KindPublic  = "public"
+)
 
 // Peer is another node, as this one knows it.
 type Peer struct {
