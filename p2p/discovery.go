@@ -24,7 +24,7 @@ func (h *Host) startDiscovery() finder {
 	}
 	svc := mdns.NewMdnsService(h.host, h.cfg.MDNSService, found{h, make(chan struct{}, maxFound)})
 	if err := svc.Start(); err != nil {
-		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them in Static", "err", err)
+		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them instead (serve --peer, Config.Bootstrap)", "err", err)
 	}
 	return svc
 }
