@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"math"
 	"time"
+
+	"github.com/minikv/minikv/store"
 )
 
 // Limits and defaults of [Config].
@@ -105,6 +107,8 @@ type Config struct {
 	// Clock is the wall clock, called concurrently. Default time.Now. Timers and leases do not use it: they
 	// run on the monotonic clock of the process.
 	Clock func() time.Time
+
+	tune func(*store.Options) // of tests
 }
 
 // online says whether the node is to have a network.

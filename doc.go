@@ -5,7 +5,7 @@
 // however indirectly, end with the same map.
 //
 //	node, err := minikv.Open(ctx, "data", minikv.Config{Listen: []string{"/ip4/0.0.0.0/tcp/4001"}})
-//	cities, err := node.Registry(ctx, "cities", minikv.Public())
+//	cities, err := node.Registry(ctx, "cities")
 //	rev, err := cities.Put(ctx, "de/hamburg", []byte("1.9M"), minikv.TTL(time.Hour))
 //	entry, err := cities.Get(ctx, "de/hamburg")
 //
@@ -48,6 +48,14 @@
 // A delete leaves a tombstone for [Config].TombstoneRetention. Nodes that meet later than that still agree
 // on the delete; it only takes them a longer exchange.
 //
+// # Private and public registries
+//
+// A registry is private unless it is opened with [Public]. The node that makes it is its owner, and [Registry.Ticket]
+// makes tickets to read, to write, or to own it: a line of text by which another node joins, with [Node.Join].
+// Nobody without one can read it, write it, or learn its name, and no node takes a write from a member that
+// may only read. A ticket can expire, and the rights of all who joined by it with it; [Registry.Rotate] ends them all.
+// docs/security.md has the threat model.
+//
 // # Durability
 //
 // A node that is opened with a directory keeps everything there: by default a write returns when it is on
@@ -57,14 +65,13 @@
 // writes under a new name. The copy of a directory that runs beside the original needs an identity of its
 // own, see [Config].Identity.
 //
-// When the disk is full or fails, writes return [ErrDiskFull] or [ErrStorage], and reads go on. What is
-// damaged is [ErrCorrupt], never a wrong value.
+// When the disk is full or fails, writes return [ErrDiskFull] or [ErrStorage], and reads go on; when there is
+// room again, or the disk can be written, so do writes. What is damaged is [ErrCorrupt], never a wrong value.
 //
 // # Limits
 //
 // Keys have 1 to 1,024 bytes, any bytes; values 0 to 1 MiB, or up to 16 MiB by [Config].MaxValueLen; a
-// batch has at most 100,000 writes and 64 MiB. This version knows public registries only: whoever reaches a
-// node and knows the name of a registry shares it.
+// batch has at most 100,000 writes and 64 MiB. A ticket names at most 8 peers.
 //
 // All methods of [Node], [Registry], [Lease], [Typed] and [Declared] are safe for concurrent use. A [Batch]
 // is not. A nil context is refused with [ErrInvalid].

@@ -58,22 +58,26 @@ func ParseDurability(s string) (Durability, error) {
 func (n *Node) settle() error {
 	switch n.cfg.Durability {
 	case DurabilityAsync:
-		return n.store.Err()
+		return n.store().Err()
 	case DurabilityGroup:
-		return n.store.Wait(groupGather)
+		return n.store().Wait(groupGather)
 	}
-	return n.store.Wait(0)
+	return n.store().Wait(0)
 }
 
 // flushes makes durable what nobody waits for: writes under DurabilityAsync, and what peers have sent.
 func (n *Node) flushes(ctx context.Context) {
+	var again retry
 	for tick := time.NewTicker(flushEvery); ; {
 		select {
 		case <-ctx.Done():
 			tick.Stop()
 			return
-		case <-tick.C:
-			_ = n.store.Flush() // a failure stays with the store, which refuses writes from then on
+		case now := <-tick.C:
+			_ = n.store().Flush() // a failure stays with the store, which refuses writes until it is renewed
+			if n.store().Renewable() && again.due(now) {
+				again.done(now, n.renew())
+			}
 		}
 	}
 }

@@ -51,10 +51,10 @@ var (
 	// ErrCorrupt: data on disk failed its checksum. The text says where and what to do.
 	ErrCorrupt = errors.New("minikv: data failed its checksum")
 	// ErrDiskFull: the disk of the node's directory has too little room left. Reads go on, and writes when
-	// there is room again.
+	// there is room again. A write that met the end of the disk while it was under way may have been kept.
 	ErrDiskFull = errors.New("minikv: disk is full")
-	// ErrStorage: the directory cannot be used, or its disk failed. On an open node reads go on; writes are
-	// refused until it is opened again.
+	// ErrStorage: the directory cannot be used, or its disk failed. On an open node reads go on, and writes
+	// when the disk can be written again. A write that returns it may have been kept.
 	ErrStorage = errors.New("minikv: storage failed")
 )
 

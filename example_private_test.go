@@ -95,9 +95,11 @@ func ExampleJoinOption() {
 		log.Fatal(err)
 	}
 	defer node.Close()
-	if _, err := node.Registry(ctx, "example"); err != nil { // another registry, by the same name
+	other, err := node.Registry(ctx, "example") // another registry, by the same name
+	if err != nil {
 		log.Fatal(err)
 	}
+	other.Put(ctx, "k", nil) // an empty one would give way
 	ticket, err := r.Ticket(ctx, minikv.TicketOptions{})
 	if err != nil {
 		log.Fatal(err)

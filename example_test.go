@@ -17,7 +17,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer node.Close()
-	cities, err := node.Registry(ctx, "cities", minikv.Public())
+	cities, err := node.Registry(ctx, "cities")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -68,6 +68,47 @@ func Example_twoNodes() {
 	// Output:
 	// bolt 12 <nil>
 	// nut 500 <nil>
+}
+
+// Two nodes of a private registry in one program; across machines the ticket is what travels.
+func ExampleNode_Join() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	cfg := minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
+	home, err := minikv.Open(ctx, "", cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer home.Close()
+	list, err := home.Registry(ctx, "shopping") // private: this node is its owner
+	if err != nil {
+		log.Fatal(err)
+	}
+	list.Put(ctx, "milk", []byte("2 l"))
+	ticket, err := list.Ticket(ctx, minikv.TicketOptions{Rights: minikv.RightsRead, TTL: 24 * time.Hour})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	phone, err := minikv.Open(ctx, "", cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer phone.Close()
+	copied, err := phone.Join(ctx, ticket) // dials home in the background
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := copied.WaitSynced(ctx, 1); err != nil {
+		log.Fatal(err)
+	}
+	e, err := copied.Get(ctx, "milk")
+	fmt.Println(string(e.Value), err)
+	_, err = copied.Put(ctx, "beer", nil)
+	fmt.Println(err)
+	// Output:
+	// 2 l <nil>
+	// minikv: put shopping/beer: read-only: this node has joined the registry by a read ticket
 }
 
 func ExampleRegistry_Watch() {

@@ -35,7 +35,7 @@ func (n *Node) privateKey() (ed25519.PrivateKey, error) {
 	switch {
 	case n.cfg.Identity != nil:
 		return n.cfg.Identity, nil
-	case n.store != nil:
+	case n.store() != nil:
 		return keptIdentity(n.dir)
 	}
 	_, private, err := ed25519.GenerateKey(rand.Reader)

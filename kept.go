@@ -49,10 +49,10 @@ func parseAbout(about []byte) (o registryOptions, err error) {
 
 // keptPublic says whether the directory holds a public registry of that name.
 func (n *Node) keptPublic(name string) (bool, error) {
-	if n.store == nil {
+	if n.store() == nil {
 		return false, nil
 	}
-	about, ok := n.store.About(name)
+	about, ok := n.store().About(name)
 	if !ok {
 		return false, nil
 	}
@@ -65,10 +65,10 @@ var errKeptPrivate = detailf(ErrInvalid, "the directory has a private registry o
 // withKept completes the options of a registry that the directory may hold: whether it is public is remembered,
 // and without any options all are.
 func (n *Node) withKept(name string, o registryOptions, given int) (registryOptions, error) {
-	if n.store == nil {
+	if n.store() == nil {
 		return o, nil
 	}
-	about, ok := n.store.About(name)
+	about, ok := n.store().About(name)
 	if !ok {
 		return o, nil
 	}

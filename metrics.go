@@ -70,8 +70,8 @@ func (n *Node) Metrics() Metrics {
 	for _, r := range open {
 		sum.add(r.Metrics())
 	}
-	if n.store != nil {
-		st := n.store.Stats()
+	if n.store() != nil {
+		st := n.store().Stats()
 		sum.DiskBytes, sum.CacheBytes, sum.Compactions, sum.CompactionDebt = st.Disk, st.Memory, st.Compactions, st.Debt
 	}
 	sum.PeersConnected = 0

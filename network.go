@@ -32,6 +32,7 @@ func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
 	}
 	host, err := p2p.New(ctx, p2p.Config{
 		Identity: key, Listen: n.cfg.Listen, Static: n.cfg.Bootstrap, Discovery: discovery, Relays: n.cfg.Relays, RelayService: relayPolicies[n.cfg.RelayService],
+		Known: n.knownPeers(), Remember: n.rememberPeers(),
 		MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Logger: n.cfg.Logger,
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/minikv/minikv/hlc"
@@ -21,11 +22,12 @@ type Node struct {
 	cfg         Config
 	id          PeerID
 	clock       *hlc.Clock
-	start       time.Time    // of the monotonic clock
-	systemClock bool         // Config.Clock was left to be time.Now
-	host        *p2p.Host    // nil: offline
-	store       *store.Store // nil: in memory
-	dir         string       // the store's
+	start       time.Time                   // of the monotonic clock
+	systemClock bool                        // Config.Clock was left to be time.Now
+	host        *p2p.Host                   // nil: offline
+	disk        atomic.Pointer[store.Store] // nil: in memory; another one after renew
+	dir         string                      // the store's
+	renewing    sync.RWMutex                // held alone by renew, else by who opens or ends registries
 	stop        context.CancelFunc
 	wg          sync.WaitGroup // of what runs for the store
 
@@ -80,38 +82,48 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 // openStore opens the node's directory. The clock goes on from there.
 func (n *Node) openStore(dir string, clock *hlc.Config) (err error) {
 	n.dir = dir
-	n.store, err = store.Open(dir, store.Options{Cache: int64(n.cfg.CacheBytes), Log: n.cfg.Logger})
+	o := store.Options{Cache: int64(n.cfg.CacheBytes), Log: n.cfg.Logger}
+	if n.cfg.tune != nil {
+		n.cfg.tune(&o)
+	}
+	s, err := store.Open(dir, o)
 	if err != nil {
 		return err
 	}
-	if clock.Ceiling, err = n.store.Ceiling(); err != nil {
+	n.disk.Store(s)
+	if clock.Ceiling, err = s.Ceiling(); err != nil {
 		return errors.Join(err, n.closeStore())
 	}
-	clock.Reserve = n.store.Reserve
+	clock.Reserve = func(t hlc.Timestamp) error { return n.store().Reserve(t) }
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	n.wg.Go(func() { n.flushes(ctx) })
 	return nil
 }
 
+// store returns what keeps the node's data, nil in memory.
+func (n *Node) store() *store.Store { return n.disk.Load() }
+
 // settleClock lowers the ceiling of the clock to what was issued: so the next start need not begin ahead of
 // the wall clock. Nobody asks for a stamp any more.
 func (n *Node) settleClock() error {
-	if n.store == nil || n.store.Err() != nil {
+	if n.store() == nil || n.store().Err() != nil {
 		return nil
 	}
-	return n.store.Reserve(n.clock.Last())
+	return n.store().Reserve(n.clock.Last())
 }
 
 func (n *Node) closeStore() error {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil
 	}
 	if n.stop != nil {
 		n.stop()
 	}
 	n.wg.Wait()
-	return n.store.Close()
+	n.renewing.RLock()
+	defer n.renewing.RUnlock()
+	return n.store().Close()
 }
 
 // Close ends the node: it stops every watch and lease with [ErrClosed], cuts the connections, and returns
@@ -130,9 +142,11 @@ func (n *Node) Close() error {
 		clear(n.byID)
 		n.mu.Unlock()
 		var errs []error
+		n.renewing.RLock()
 		for _, r := range open {
 			errs = append(errs, r.close())
 		}
+		n.renewing.RUnlock()
 		if n.host != nil {
 			errs = append(errs, n.host.Close())
 		}
@@ -184,6 +198,8 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 	if err != nil {
 		return nil, err
 	}
+	n.renewing.RLock()
+	defer n.renewing.RUnlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -229,8 +245,8 @@ func (n *Node) memberOf(name string, public bool) (*membership, error) {
 		return nil, nil
 	case t != nil:
 		return newMembership(t, n.id)
-	case n.store != nil:
-		if _, kept := n.store.About(name); kept {
+	case n.store() != nil:
+		if _, kept := n.store().About(name); kept {
 			return nil, ErrPrivate
 		}
 	}
@@ -265,10 +281,10 @@ func (n *Node) privates() (rs []*Registry) {
 
 // Kept returns the names of the registries that the node's directory holds, open or not, in ascending order.
 func (n *Node) Kept() []string {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil
 	}
-	return n.store.Names()
+	return n.store().Names()
 }
 
 // Registries walks the names of the open registries in ascending order.
@@ -325,6 +341,8 @@ func (n *Node) DropRegistry(ctx context.Context, name string) error {
 }
 
 func (n *Node) drop(name string) error {
+	n.renewing.RLock()
+	defer n.renewing.RUnlock()
 	n.mu.Lock()
 	r := n.registries[name]
 	delete(n.registries, name)
@@ -340,8 +358,8 @@ func (n *Node) drop(name string) error {
 		return detailf(ErrNotFound, "no registry of that name is open")
 	}
 	err := r.close()
-	if n.store != nil {
-		err = errors.Join(err, translate(n.store.Drop(name)))
+	if n.store() != nil {
+		err = errors.Join(err, translate(n.store().Drop(name)))
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 	r.m = r.rep.Map()
 	r.learnWriters()
 	if kept != nil {
-		n.store.Gather(name, &r.mu)
+		n.store().Gather(name, &r.mu)
 	}
 	if n.host != nil {
 		l, err := r.join()
@@ -48,8 +48,11 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 			cancel()
 			return nil, errors.Join(err, n.release(name))
 		}
+		r.mu.RWMutex.Lock() // a peer may be writing already
 		r.link = l
+		r.mu.RWMutex.Unlock()
 		r.wg.Go(func() { l.pump(ctx) })
+		r.wg.Go(func() { l.callLimited(ctx) })
 		l.now().begin()
 		n.keep(o.member)
 	}
@@ -80,17 +83,17 @@ func (r *Registry) close() error {
 // keptMap returns the map that the node's directory has for a registry, an empty one if it is new there; nil
 // on a node in memory.
 func (n *Node) keptMap(name string, o registryOptions) (*lwwmap.Map, error) {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil, nil
 	}
-	return n.store.Map(name, digestKeyOf(name), o.about())
+	return n.store().Map(name, digestKeyOf(name), o.about())
 }
 
 func (n *Node) release(name string) error {
-	if n.store == nil {
+	if n.store() == nil {
 		return nil
 	}
-	return translate(n.store.Release(name))
+	return translate(n.store().Release(name))
 }
 
 // learnWriters reads from a map that was kept which peer writes as which actor.
@@ -105,6 +108,7 @@ func (r *Registry) learnWriters() {
 
 // notify is told of each change by the replica, within a step: the registry is locked.
 func (r *Registry) notify(c replica.Change) {
+	r.link.noteNews()
 	rec := c.Now
 	if rec.IsZero() {
 		rec = c.Was

@@ -85,11 +85,11 @@ func (n *Node) withStore(ctx context.Context, op string, fn func(*store.Store) e
 		}
 		n.mu.RUnlock()
 	}
-	if err == nil && n.store == nil {
+	if err == nil && n.store() == nil {
 		err = errInMemory
 	}
 	if err == nil {
-		err = fn(n.store)
+		err = fn(n.store())
 	}
 	return wrapDir(op, err)
 }

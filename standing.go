@@ -65,8 +65,8 @@ func (n *Node) ready() error {
 	if n.closed {
 		return ErrClosed
 	}
-	if n.store != nil {
-		if err := n.store.Writable(); err != nil {
+	if n.store() != nil {
+		if err := n.store().Writable(); err != nil {
 			return err
 		}
 	}

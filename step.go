@@ -33,13 +33,13 @@ func (m *stepMutex) lockToWalk() (unlock func()) {
 }
 
 // commit makes the changes of a step visible; they are durable when settle has returned. After an error the
-// registry takes nothing in until it has been opened anew.
+// registry takes nothing in until the store has been renewed or, where that cannot help, the node opened anew.
 func (r *Registry) commit() {
-	if r.broken != nil || r.err != nil {
+	if r.err != nil {
 		return
 	}
 	r.m.Observe(r.node.clock.Last())
-	if err := r.m.Commit(); err != nil {
+	if err := r.m.Commit(); err != nil && r.broken == nil {
 		r.broken = fmt.Errorf("the registry takes no more writes: %w", err)
 		r.node.cfg.Logger.Error("a step could not be committed", "registry", r.name, "err", err)
 	}
@@ -53,8 +53,8 @@ func (r *Registry) writable() error {
 		return r.err
 	case r.broken != nil:
 		return r.broken
-	case r.node.store != nil:
-		return r.node.store.Writable()
+	case r.node.store() != nil:
+		return r.node.store().Writable()
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (r *Registry) writable() error {
 // settle returns the error of an operation whose step is over; without one it waits until the step is as
 // durable as Config.Durability says.
 func (r *Registry) settle(err error) error {
-	if err != nil || r.node.store == nil {
+	if err != nil || r.node.store() == nil {
 		return err
 	}
 	r.mu.RLock()
@@ -94,7 +94,7 @@ func (r *Registry) Settle(ctx context.Context) error {
 // sendable waits until all that has been committed is durable. To be called before a word of it leaves the
 // node: so no peer ever holds a write that a crash here could undo.
 func (r *Registry) sendable() error {
-	s := r.node.store
+	s := r.node.store()
 	if s == nil {
 		return nil
 	}

@@ -90,18 +90,18 @@ func (r *Registry) sharedNote() string { return "shared\n" + r.name }
 
 // noteShared remembers that somebody may have a ticket.
 func (r *Registry) noteShared() error {
-	if r.shared.Swap(true) || r.node.store == nil {
+	if r.shared.Swap(true) || r.node.store() == nil {
 		return nil
 	}
-	return translate(r.node.store.SetNote(r.sharedNote(), []byte{1}))
+	return translate(r.node.store().SetNote(r.sharedNote(), []byte{1}))
 }
 
 // isShared says whether somebody may have a ticket.
 func (r *Registry) isShared() (bool, error) {
-	if r.shared.Load() || r.node.store == nil {
+	if r.shared.Load() || r.node.store() == nil {
 		return r.shared.Load(), nil
 	}
-	note, err := r.node.store.Note(r.sharedNote())
+	note, err := r.node.store().Note(r.sharedNote())
 	return len(note) > 0, translate(err)
 }
 

@@ -207,7 +207,7 @@ func (r *Registry) write(at replica.Instant, w replica.Write) (Revision, error) 
 // timeWrite notes how long a write took that began at that time: each that waited for the disk, and of those
 // that took a microsecond or so in memory one in sixteen, chosen by the clock, so that it costs them nothing.
 func (r *Registry) timeWrite(at replica.Instant) {
-	if r.node.store == nil && at.Mono>>5&15 != 0 {
+	if r.node.store() == nil && at.Mono>>5&15 != 0 {
 		return
 	}
 	r.writeTime.note(time.Since(r.node.start) - at.Mono)

@@ -37,6 +37,7 @@ var groups = []group{
 	{"visible", "one put to visible at a connected peer", visible},
 	{"join", "an empty node joins", join},
 	{"differ", "two nodes that differ in ten entries, or in none", differ},
+	{"private", "a private registry beside a public one: transfer, join, idle session", private},
 	{"durable", "a node with a directory, beside the bare engine", durable},
 	{"durable-transfer", "two durable nodes, new keys from the first put to equal roots", transferDurable},
 	{"huge", "a node with a directory, ten times the keys", huge},

@@ -13,11 +13,11 @@ type node struct {
 
 // openNodes starts n nodes that do not know each other.
 func (b *bench) openNodes(n int, name string) ([]*node, func(), error) {
-	return b.openNodesIn(n, name, false)
+	return b.openNodesIn(n, name, OpenAsk{})
 }
 
-// openNodesIn gives each a directory of its own where durable is set.
-func (b *bench) openNodesIn(n int, name string, durable bool) ([]*node, func(), error) {
+// openNodesIn gives each a directory of its own where that is asked for; a private registry is that of the first.
+func (b *bench) openNodesIn(n int, name string, ask OpenAsk) ([]*node, func(), error) {
 	kids, stop, err := b.startAll(n, roleNode, name)
 	if err != nil {
 		return nil, nil, err
@@ -25,10 +25,11 @@ func (b *bench) openNodesIn(n int, name string, durable bool) ([]*node, func(), 
 	nodes := make([]*node, n)
 	for i, c := range kids {
 		nodes[i] = &node{child: c}
-		if err := c.call("Open", OpenAsk{Durable: durable}, &nodes[i].Identity); err != nil {
+		if err := c.call("Open", ask, &nodes[i].Identity); err != nil {
 			stop()
 			return nil, nil, err
 		}
+		ask.Ticket = nodes[0].Ticket
 	}
 	return nodes, stop, nil
 }
@@ -36,12 +37,12 @@ func (b *bench) openNodesIn(n int, name string, durable bool) ([]*node, func(), 
 // openMesh starts n nodes, connects each to each and waits until all have exchanged with all, and gossip carries a write
 // of each to every other one.
 func (b *bench) openMesh(n int, name string) ([]*node, func(), error) {
-	return b.openMeshIn(n, name, false)
+	return b.openMeshIn(n, name, OpenAsk{})
 }
 
-// openMeshIn is openMesh with directories where durable is set.
-func (b *bench) openMeshIn(n int, name string, durable bool) ([]*node, func(), error) {
-	nodes, stop, err := b.openNodesIn(n, name, durable)
+// openMeshIn is openMesh with directories, or a private registry, where that is asked for.
+func (b *bench) openMeshIn(n int, name string, ask OpenAsk) ([]*node, func(), error) {
+	nodes, stop, err := b.openNodesIn(n, name, ask)
 	if err != nil {
 		return nil, nil, err
 	}

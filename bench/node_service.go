@@ -35,10 +35,14 @@ func (s *nodeService) Close() error {
 	return err
 }
 
-type Identity struct{ ID, Addr string }
+// Identity is how others find a node, and by which ticket they join its registry if that is private.
+type Identity struct{ ID, Addr, Ticket string }
 
-// OpenAsk says whether the node is to have a directory.
-type OpenAsk struct{ Durable bool }
+// OpenAsk says whether the node is to have a directory, and a private registry: of its own, or that of a ticket.
+type OpenAsk struct {
+	Durable, Private bool
+	Ticket           string
+}
 
 // Open starts the node on a loopback port.
 func (s *nodeService) Open(ask OpenAsk, out *Identity) (err error) {
@@ -51,11 +55,19 @@ func (s *nodeService) Open(ask OpenAsk, out *Identity) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.reg, err = s.node.Registry(context.Background(), "bench", minikv.Public()); err != nil {
-		return err
+	*out = Identity{ID: string(s.node.ID()), Addr: s.node.Addrs()[0], Ticket: ask.Ticket}
+	ctx := context.Background()
+	switch {
+	case ask.Ticket != "":
+		s.reg, err = s.node.Join(ctx, ask.Ticket)
+	case !ask.Private:
+		s.reg, err = s.node.Registry(ctx, "bench", minikv.Public())
+	default:
+		if s.reg, err = s.node.Registry(ctx, "bench"); err == nil {
+			out.Ticket, err = s.reg.Ticket(ctx, minikv.TicketOptions{Rights: minikv.RightsWrite})
+		}
 	}
-	*out = Identity{ID: string(s.node.ID()), Addr: s.node.Addrs()[0]}
-	return nil
+	return err
 }
 
 func (s *nodeService) Connect(to Identity, _ *None) error {

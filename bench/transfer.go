@@ -46,7 +46,7 @@ func (b *bench) transferRow(n, batch int, durable bool, least float64) error {
 	f := figure{what: fmt.Sprintf(who+", %s new keys, %s, first put to equal roots", digits(float64(n)), how), unit: "keys/s", bar: atLeast(least), note: "floor: a bare stream"}
 	cpu := figure{what: "CPU of both processes for that, per key", unit: "us"}
 	err := b.repeat(func() error {
-		took, used, err := b.transferOnce(n, batch, durable)
+		took, used, err := b.transferOnce(n, batch, OpenAsk{Durable: durable})
 		if err != nil {
 			return err
 		}
@@ -62,8 +62,8 @@ func (b *bench) transferRow(n, batch int, durable bool, least float64) error {
 	return err
 }
 
-func (b *bench) transferOnce(n, batch int, durable bool) (took, cpu time.Duration, err error) {
-	nodes, stop, err := b.openMeshIn(2, "transfer", durable)
+func (b *bench) transferOnce(n, batch int, ask OpenAsk) (took, cpu time.Duration, err error) {
+	nodes, stop, err := b.openMeshIn(2, "transfer", ask)
 	if err != nil {
 		return 0, 0, err
 	}

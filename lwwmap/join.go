@@ -1,6 +1,9 @@
 package lwwmap
 
-import "github.com/minikv/minikv/crdt"
+import (
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
+)
 
 // Join makes m the join of m and o, key by key with [Resolve], both judged as
 // they stood before. It is what a complete, verified anti-entropy session
@@ -93,6 +96,33 @@ func (m *Map) Settle(drops []Drop, context *crdt.Context, horizons *Horizons) (d
 // Drop is a record that a join took out, and what it left in its place, if
 // anything.
 type Drop struct{ Was, Now Record }
+
+// Row is what a map holds for a key: the zero Record for nothing.
+type Row struct {
+	Kind Kind
+	Key  string
+	Now  Record
+}
+
+// CatchUp makes m hold these rows, and know what another map of the same replica knows beside them. So a map
+// that was opened as it was some steps ago becomes the one that went on: rows are all that changed meanwhile.
+func (m *Map) CatchUp(rows []Row, context *crdt.Context, horizons *Horizons, clock hlc.Timestamp) {
+	for _, row := range rows {
+		p := m.Find(row.Kind, row.Key)
+		switch {
+		case row.Now.Same(p.Held):
+		case row.Now.IsZero():
+			m.remove(&p)
+		default:
+			m.set(&p, row.Now)
+		}
+	}
+	m.joinSeen(context, horizons)
+	m.Observe(clock)
+}
+
+// Become makes m the map that o is, which must not be used any more. Snapshots of m stay what they are.
+func (m *Map) Become(o *Map) { *m = *o }
 
 // Clone returns a map in memory that shares nothing that changes.
 func (m *Map) Clone() *Map {

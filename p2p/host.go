@@ -93,7 +93,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), punched: new(punched),
 		inflow: newInflow(), outflow: newOutflow(),
-		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{})}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
+		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{}), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
 	}
 	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
 	for _, info := range relays {
@@ -133,6 +133,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h.goRun(h.watchNetwork)
 	if !h.gate.strict {
 		h.goRun(h.greetNowAndThen)
+		h.goRun(h.spreadNews)
 	}
 	if !h.gate.strict && cfg.Remember != nil {
 		h.goRun(h.remember)

@@ -25,6 +25,11 @@ func (s *Session) Only(d Direction) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.direction = d
+	s.r.cfg.Lock.Lock()
+	defer s.r.cfg.Lock.Unlock()
+	if p := s.r.peers.find(s.peer); p != nil {
+		p.takes = d == Give
+	}
 }
 
 // What the two sides of a session with a reader verify. The writer's state does

@@ -232,3 +232,34 @@ func TestAReaderFarFromItsWriter(t *testing.T) {
 		require.Equal(t, "v", r.get("more"))
 	})
 }
+
+// Peers that may only read have nothing to give: a writer asks them for nothing, unless there is nobody else.
+func TestWritersDialThoseWhoHaveSomethingToGive(t *testing.T) {
+	a := newNode(t, "a", 1)
+	for _, id := range []string{"r", "s", "w"} {
+		a.PeerUp(a.now(), id)
+	}
+	for _, id := range a.tick() {
+		s := a.Dial(a.now(), id)
+		if id != "w" {
+			s.Only(replica.Give)
+		}
+		s.Abort(a.now(), nil)
+	}
+	dials := map[string]int{}
+	for range 60 {
+		a.elapsed += replica.DefaultSyncEvery
+		for _, id := range a.tick() {
+			dials[id]++
+			l := &liar{t, a, a.Dial(a.now(), id)}
+			if id != "w" {
+				l.s.Only(replica.Give)
+			}
+			state := l.hear()[0].(*replica.Hello)
+			require.NoError(t, l.say(state))
+			require.Equal(t, replica.Equal, l.state())
+		}
+	}
+	require.Greater(t, dials["w"], 30)
+	require.LessOrEqual(t, dials["r"]+dials["s"], 2, "those that the first, cut sessions had left")
+}

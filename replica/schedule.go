@@ -36,6 +36,7 @@ type peerState struct {
 	wanted bool
 	at     time.Duration // not before
 	fails  int           // in a row
+	takes  bool          // it may only read: there is nothing to be had from it
 }
 
 // gap is a hole in what gossip brought: missing writes of an actor.
@@ -110,6 +111,14 @@ func (r *Replica) Peers() (ids []string) {
 	return ids
 }
 
+// Call asks for a session with a peer that gossip does not reach, because there is news
+// for it; if the last one failed, not before its time.
+func (r *Replica) Call(at Instant, id string) {
+	if p := r.peers.find(id); p != nil {
+		p.want(at)
+	}
+}
+
 // missed notes that writes of an actor are missing; via is who might have them.
 func (s *schedule) missed(a crdt.Actor, upTo uint64, via string, at Instant) {
 	for i := range s.gaps {
@@ -148,8 +157,8 @@ func (s *schedule) checkGaps(r *Replica, at Instant) {
 			continue
 		}
 		p := s.find(g.via)
-		if p == nil || g.tries > 0 {
-			p = s.known[s.rand.IntN(len(s.known))]
+		if p == nil || g.tries > 0 || p.takes {
+			p = s.giver()
 		}
 		p.want(at)
 		g.tries++
@@ -198,7 +207,32 @@ func (s *schedule) checkPeriod(at Instant) {
 	}
 	s.late = 0
 	s.next = at.Mono + s.jitter(s.every)
-	s.known[s.rand.IntN(len(s.known))].want(at)
+	s.giver().want(at)
+}
+
+// giver returns a random peer from which there is something to be had or, where all may only read, any: it has
+// a clock to compare, and may have been given the right to write.
+func (s *schedule) giver() *peerState {
+	n := 0
+	for _, p := range s.known {
+		if !p.takes {
+			n++
+		}
+	}
+	if n == 0 || n == len(s.known) {
+		return s.known[s.rand.IntN(len(s.known))]
+	}
+	n = s.rand.IntN(n)
+	for _, p := range s.known {
+		if p.takes {
+			continue
+		}
+		if n == 0 {
+			return p
+		}
+		n--
+	}
+	return nil // not reached
 }
 
 // jitter spreads d evenly over 75 to 125 %.

@@ -1,18 +1,22 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/minikv/minikv/server/admin"
+	"github.com/minikv/minikv/server/web"
 )
 
 // Limits of the web side.
@@ -139,20 +143,30 @@ func (w *Web) Serve(l net.Listener) error {
 func (w *Web) Handler() http.Handler {
 	mux := w.s.mux(w.cfg.Profile)
 	mux.HandleFunc("GET /{$}", w.index)
+	mux.Handle("GET /static/", web.Assets())
 	mux.HandleFunc("GET /login", w.loginPage)
 	mux.HandleFunc("POST /login", w.login)
 	mux.HandleFunc("POST /logout", w.logout)
 	return w.guard(mux)
 }
 
-// index is the way in for people.
-func (w *Web) index(rw http.ResponseWriter, _ *http.Request) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "minikv %s, node %s\n\n", w.s.cfg.Version, w.s.node.ID())
-	for _, r := range w.s.routes() {
-		fmt.Fprintf(&b, "%-6s %s\n", r.method, r.path)
+// index is the inspector.
+func (w *Web) index(rw http.ResponseWriter, r *http.Request) {
+	w.show(rw, web.Page{
+		Version: w.s.cfg.Version, Node: string(w.s.node.ID()), Name: w.s.node.Name(), Write: w.cfg.Write,
+		CSRF: w.sessions.csrf(r), Session: w.sessions.has(r),
+	})
+}
+
+// show renders a page.
+func (w *Web) show(rw http.ResponseWriter, page interface{ Render(io.Writer) error }) {
+	var b bytes.Buffer
+	if err := page.Render(&b); err != nil { // a mistake in the page itself
+		writeError(rw, admin.Errorf(admin.CodeInternal, "the page: %v", err))
+		return
 	}
-	plain(rw, http.StatusOK, b.String())
+	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = rw.Write(b.Bytes()) // the caller has gone; nobody to tell
 }
 
 // patient gives each part of an answer its own time to leave: a stream may last, a caller who does not read may not.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minikv/minikv/server/web"
 )
 
 // sessionTime is how long a browser stays logged in.
@@ -70,7 +72,7 @@ func (s *sessions) has(r *http.Request) bool {
 func (s *sessions) csrf(r *http.Request) string { return s.sign("csrf " + s.value(r)) }
 
 func (w *Web) loginPage(rw http.ResponseWriter, r *http.Request) {
-	plain(rw, http.StatusOK, "send the token as a form field: POST /login, token=…\n")
+	w.show(rw, web.Login{Wrong: r.URL.Query().Get("wrong") != ""})
 }
 
 // login takes the token from a form. A wrong one costs a second, which is nothing to a person.

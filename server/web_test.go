@@ -182,7 +182,7 @@ func TestSecurityHeaders(t *testing.T) {
 		require.NotContains(t, csp, "unsafe", path)
 		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), path)
 		require.Equal(t, "DENY", h.Get("X-Frame-Options"), path)
-		require.Equal(t, "no-referrer", h.Get("Referrer-Policy"), path)
+		require.Equal(t, "same-origin", h.Get("Referrer-Policy"), path)
 		require.Contains(t, h.Get("Cache-Control"), "no-store", path)
 	}
 }

@@ -313,7 +313,7 @@ func (w *workload) openDisk(name string) error {
 	if err == nil {
 		w.disks[name] = m
 	}
-	if w.ledger.gather {
+	if w.ledger.gather && err == nil {
 		w.store.Gather(name, new(sync.Mutex)) // there is but one goroutine
 	}
 	return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -155,6 +156,19 @@ func (d *disk) Stat(name string) (vfs.FileInfo, error) {
 	}
 	return d.FS.Stat(name)
 }
+
+// Lock implements vfs.FS.
+func (d *disk) Lock(name string) (io.Closer, error) {
+	if d.s.beside {
+		return noLock{}, nil
+	}
+	return d.FS.Lock(name)
+}
+
+// noLock stands for a lock that another store holds.
+type noLock struct{}
+
+func (noLock) Close() error { return nil }
 
 // settle makes the names in a directory durable before a marker comes or goes:
 // the engine does so afterwards only, and a crash may keep any of the names. So

@@ -18,7 +18,7 @@
 // When the disk is full or fails, writes are refused with [ErrFull] or
 // [ErrFailed] and reads go on. The process is never ended by the engine.
 // After a failure of the log nothing on the disk changes any more until the store
-// is closed and opened anew.
+// is renewed, see [Store.Renew], or closed and opened anew.
 //
 // [Store.Save] and [Restore] copy all registries as a stream; [Check] verifies a
 // directory and repairs it.

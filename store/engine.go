@@ -31,7 +31,8 @@ const (
 
 func (s *Store) engineOptions(cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
-		ReadOnly: s.reads, FS: s.disk, Lock: s.lock, Cache: cache, Logger: &engineLog{s: s},
+		ReadOnly: s.reads, FS: s.disk, Lock: s.lock, // none beside another store
+		Cache: cache, Logger: &engineLog{s: s},
 		FormatMajorVersion:          engineFormat,
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,
@@ -158,9 +159,9 @@ func (s *Store) fail(err error) {
 	switch {
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrFailed), errors.Is(err, ErrFull):
 	case isFull(err):
-		err = fmt.Errorf("%w: %s: %w; reads go on; open the node again when there is room", ErrFull, s.dir, err)
+		err = fmt.Errorf("%w: %s: %w; reads go on, and writes when there is room", ErrFull, s.dir, err)
 	default:
-		err = fmt.Errorf("%w: %s: %w; reads go on; open the node again when the disk is well", ErrFailed, s.dir, err)
+		err = fmt.Errorf("%w: %s: %w; reads go on, and writes when the disk is well", ErrFailed, s.dir, err)
 	}
 	if s.failed.CompareAndSwap(nil, &err) {
 		s.log.Error("the store takes no more writes", "dir", s.dir, "err", err)
@@ -170,7 +171,7 @@ func (s *Store) fail(err error) {
 // Err returns why the store refuses writes for good, nil while it does not:
 // ErrFailed, ErrCorrupt, or ErrFull where the log could not be written for want
 // of room. What was not durable by then is not on the disk, and nothing changes
-// there any more; the store is to be closed, and opened anew.
+// there any more; the store is to be renewed, or closed and opened anew.
 func (s *Store) Err() error {
 	if err := s.failed.Load(); err != nil {
 		return *err

@@ -16,6 +16,7 @@ type group struct {
 	ended   uint64          // steps that have ended
 	synced  uint64          // of these, durable
 	waiting map[*table]bool // have steps that the engine does not know yet
+	marks   map[*table]int  // of what the engine has got since the last fsync began, see unsynced
 	leading bool
 	done    chan struct{} // closed, and made anew, when an fsync ends
 }
@@ -39,7 +40,12 @@ func (g *group) made(t *table, steps int) {
 	delete(g.waiting, t)
 	if t.lock == nil {
 		g.ended += uint64(steps)
+		return
 	}
+	if g.marks == nil {
+		g.marks = map[*table]int{}
+	}
+	g.marks[t] = t.unsynced.end()
 }
 
 // Wait returns when all steps that have ended are durable, or why they cannot
@@ -86,12 +92,17 @@ func (g *group) lead(gather time.Duration) error {
 	for t := range g.waiting {
 		tables = append(tables, t)
 	}
+	marks := g.marks
+	g.marks = nil
 	g.mu.Unlock()
 	err := g.sync(tables)
 	g.mu.Lock()
 	g.leading = false
 	if err == nil {
 		g.synced = max(g.synced, upTo)
+		for t, mark := range marks {
+			t.unsynced.durable.Store(int64(mark))
+		}
 	}
 	if g.done != nil {
 		close(g.done)
@@ -128,7 +139,12 @@ func (g *group) syncAll() error {
 func (t *table) flushLocked(synced **pebble.Batch) error {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	return t.s.use(func() error { return t.flush(synced) })
+	return t.s.use(func() error {
+		if err := t.flush(synced); err != nil {
+			return err
+		}
+		return t.s.Err()
+	})
 }
 
 // Flush makes everything durable that has been committed.

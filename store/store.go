@@ -47,6 +47,8 @@ type Store struct {
 	broken atomic.Bool // the engine ended in the midst of something
 	group  group
 	reads  bool // only
+	beside bool // another store has the directory's lock, see Renew
+	cache  int64
 	tune   func(*pebble.Options)
 	folded int // changes after which a journal is folded
 	unsent int // bytes of a backlog in memory
@@ -69,6 +71,9 @@ type registry struct {
 	number number
 	about  []byte // the owner's
 	open   *table // nil: not open
+	m      *lwwmap.Map
+	key    []byte    // of its digest
+	last   *unsynced // of the table that was open before
 }
 
 // Rows of the store itself.
@@ -94,8 +99,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.disk = newDisk(s, s.fs)
-	s.space.disk, s.group.s = s.disk, s
+	s.setDisk()
 	s.tune, s.folded, s.reads = o.tune, o.foldAfter, o.readOnly
 	if s.folded == 0 {
 		s.folded = foldAfter
@@ -103,16 +107,21 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.unsent = o.unsent; s.unsent == 0 {
 		s.unsent = backlogBytes
 	}
-	if o.Cache <= 0 {
-		o.Cache = DefaultCache
+	if s.cache = o.Cache; s.cache <= 0 {
+		s.cache = DefaultCache
 	}
-	if err := s.open(o.Cache); err != nil {
+	if err := s.open(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Store) open(cacheSize int64) (err error) {
+func (s *Store) setDisk() {
+	s.disk = newDisk(s, s.fs)
+	s.space.disk, s.group.s = s.disk, s
+}
+
+func (s *Store) open() (err error) {
 	if err := makeDir(s.fs, s.dir); err != nil {
 		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
 	}
@@ -122,11 +131,20 @@ func (s *Store) open(cacheSize int64) (err error) {
 	} else if err != nil {
 		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
 	}
-	if err = s.disk.floor.check(); err == nil && !s.reads {
+	if err = s.openLocked(); err != nil {
+		_ = s.lock.Close() // the first error counts
+	}
+	return err
+}
+
+// openLocked opens the directory, which is locked.
+func (s *Store) openLocked() error {
+	err := s.disk.floor.check()
+	if err == nil && !s.reads {
 		err = s.removeSpills()
 	}
 	if err == nil {
-		err = s.openEngine(cacheSize)
+		err = s.openEngine()
 	}
 	if err == nil {
 		if err = errors.Join(s.load(), s.Err()); err != nil {
@@ -134,14 +152,13 @@ func (s *Store) open(cacheSize int64) (err error) {
 		}
 	}
 	if err != nil {
-		_ = s.lock.Close() // the first error counts
 		return s.openError(err)
 	}
 	return nil
 }
 
-func (s *Store) openEngine(cacheSize int64) error {
-	cache := pebble.NewCache(cacheSize)
+func (s *Store) openEngine() error {
+	cache := pebble.NewCache(s.cache)
 	defer cache.Unref()
 	return s.engine(func() (err error) {
 		s.db, err = pebble.Open(s.dir, s.engineOptions(cache))
@@ -287,7 +304,7 @@ func (s *Store) use(fn func() error) error {
 	s.life.RLock()
 	defer s.life.RUnlock()
 	if s.closed {
-		return ErrClosed
+		return errors.Join(s.Err(), ErrClosed)
 	}
 	return fn()
 }
@@ -318,6 +335,9 @@ func (s *Store) Close() error {
 	failed := s.Err()
 	if end := s.closeEngine(); failed == nil {
 		err = errors.Join(err, end, s.Err())
+	}
+	if s.lock == nil {
+		return err
 	}
 	return errors.Join(err, s.lock.Close())
 }
@@ -395,8 +415,11 @@ func (s *Store) Map(name string, digestKey, about []byte) (m *lwwmap.Map, err er
 		if err != nil {
 			return err
 		}
-		r.open = t
 		m = lwwmap.Open(digestKey, t, state)
+		r.open, r.m, r.key = t, m, digestKey
+		if r.last != nil {
+			t.unsynced = r.last
+		}
 		return nil
 	})
 	return m, err
@@ -439,7 +462,7 @@ func (s *Store) Release(name string) error {
 		return nil
 	}
 	t := r.open
-	r.open = nil
+	r.open, r.last = nil, t.unsynced
 	t.backlog.reset()
 	return s.use(func() error {
 		if err := t.cut(); err != nil {
@@ -467,6 +490,7 @@ func (s *Store) Drop(name string) error {
 		}
 		if t := r.open; t != nil {
 			t.drop()
+			r.open = nil
 		}
 		err := s.guard(func() error {
 			b := s.db.NewBatch()

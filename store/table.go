@@ -35,6 +35,7 @@ type table struct {
 	unfolded int                 // changes to the digest tree since the checkpoint
 	dirty    [lwwmap.Fanout]bool // parts of the digest tree changed since
 	horizons lwwmap.Horizons     // as of the last Commit
+	unsynced *unsynced           // what has changed and may not be durable
 	key, row []byte              // room to build rows in
 }
 
@@ -149,6 +150,9 @@ func (t *table) change(p place, now lwwmap.Record, fn func(*pebble.Batch)) {
 	}
 	t.inStep = true
 	t.pending[p] = now
+	if t.lock != nil {
+		t.unsynced.add(p)
+	}
 }
 
 // begin makes sure that there are batches.
@@ -240,19 +244,26 @@ func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 			t.s.group.waits(t)
 		}
 		if t.lock == nil || t.batch.Len()+t.dots.Len() >= gatherBytes {
-			return t.flush(nil)
+			if err := t.flush(nil); err != nil {
+				return err
+			}
 		}
-		return nil
+		return t.s.Err()
 	})
 }
 
 // flush hands the steps that have ended to the engine: with synced, which is to
 // be waited for, also to the disk. The owner's lock is held, and the store in use.
+// After a failure of the disk the engine takes them all the same, in memory, so
+// that reads find them.
 func (t *table) flush(synced **pebble.Batch) error {
 	if t.steps == 0 {
 		return nil
 	}
-	err := t.s.guard(func() error {
+	if t.s.broken.Load() {
+		return t.s.Err()
+	}
+	err := t.s.engine(func() error {
 		b := t.batch
 		if err := errors.Join(b.Apply(t.dots, nil), t.journal(b)); err != nil {
 			return err
@@ -269,8 +280,9 @@ func (t *table) flush(synced **pebble.Batch) error {
 	}
 	t.discard()
 	if err != nil {
+		t.s.fail(err)
 		t.fail(err)
-		return err
+		return t.s.Err()
 	}
 	t.s.group.made(t, steps)
 	return nil
@@ -378,7 +390,7 @@ func (t *table) discard() {
 // openTable opens the table of a registry, with the state as its last commit
 // left it.
 func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
-	t := &table{view: view{s: s, number: n}}
+	t := &table{view: view{s: s, number: n}, unsynced: new(unsynced)}
 	t.view.reader = t.reading
 	t.view.mayHave = t.filter.mayHave
 	t.backlog.limit = s.unsent

@@ -37,7 +37,7 @@ node makes one called "default" (with --memory only if no other is named).`
 // serveFlags are the flags of serve.
 type serveFlags struct {
 	dir, admin, name, discovery string
-	durability                  string
+	durability, logFormat       string
 	memory, verbose             bool
 	listen, peers, public       []string
 	relays                      []string
@@ -72,6 +72,7 @@ func newServe(a *app) *cobra.Command {
 	fl.StringVar(&f.name, "name", "", "name of the node, for people")
 	f.http.add(fl)
 	f.resp.add(fl)
+	fl.StringVar(&f.logFormat, "log-format", "text", "of the log on standard error: text, or json with the node's id in each line")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
@@ -100,6 +101,9 @@ func (f *serveFlags) check() error {
 		if _, err := admin.ParseAddr(f.admin); err != nil {
 			return &usageError{err}
 		}
+	}
+	if !logFormats[f.logFormat] {
+		return usagef("--log-format %q: use text or json", f.logFormat)
 	}
 	if err := f.http.check(); err != nil {
 		return err
@@ -184,7 +188,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if f.verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	log := newNodeLog(a.stderr, f.logFormat, level)
 	l, err := server.Listen(ctx, h.admin)
 	if errors.Is(err, server.ErrInUse) && h.dir != "" && f.admin == "" {
 		return fmt.Errorf("a node that uses the directory %s is running; stop it, or give this one its own with --dir, or use --memory", h.dir)
@@ -200,12 +204,13 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if wl != nil {
 		defer wl.Close()
 	}
-	node, err := a.openNode(ctx, f, h, log)
+	node, err := a.openNode(ctx, f, h, log.Logger)
 	if err != nil {
 		return err
 	}
 	defer node.Close()
-	return a.runNode(ctx, node, l, wl, f, h, log)
+	log.is(node.ID())
+	return a.runNode(ctx, node, l, wl, f, h, log.Logger)
 }
 
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
@@ -293,7 +298,7 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl
 	}
 	b.resp = redis.addr()
 	if err := a.printBanner(b); err != nil {
-		log.Warn("nobody can read what this prints", "error", err)
+		log.Warn("nobody can read what this prints", "err", err)
 		a.stdout.Reset(io.Discard) // told; not a failure of the node
 	}
 	failed := make(chan error, 3)
@@ -302,6 +307,7 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl
 		return errors.Join(err, redis.close(), s.Close())
 	}
 	redis.serve(failed)
+	a.notify("READY=1")
 	watching := make(chan struct{})
 	wctx, stopWatching := context.WithCancel(ctx)
 	go func() { defer close(watching); logEvents(wctx, node, log) }()
@@ -312,6 +318,7 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl
 	case err = <-failed:
 		err = fmt.Errorf("a server of this node stopped: %w", err)
 	}
+	a.notify("STOPPING=1")
 	stopWatching()
 	<-watching
 	err = errors.Join(err, redis.close(), s.Close(), node.Close())
