@@ -83,7 +83,7 @@ func (a *app) printBanner(b banner) error {
 	}
 	row("registries", b.registryText())
 	row("admin", b.admin)
-	row("discovery", map[string]string{"lan": "lan: nodes on this network find each other by themselves", "none": "none: only nodes that are named"}[b.discovery])
+	row("discovery", map[string]string{"lan": "lan: nodes on this network find each other by themselves", "none": "none: only nodes that are named", "dht": "dht: nodes on this network and in the distributed hash table"}[b.discovery])
 	if b.dir != "" {
 		row("directory", b.dir)
 	}
