@@ -31,7 +31,7 @@ func (n *Node) renew() error {
 		r.link.kick()
 	}
 	if err == nil {
-		n.cfg.Logger.Info("the store takes writes again", "dir", n.dir, "failed with", cause)
+		n.cfg.Logger.Info("the store takes writes again", "dir", n.dir, "cause", cause)
 	}
 	return err
 }
