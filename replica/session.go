@@ -473,6 +473,9 @@ func (s *Session) end(at Instant, state State) {
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
 	s.r.sessionEnded(s.peer, state, at)
+	if s.got > s.refused {
+		s.r.peers.pass(s.peer, at)
+	}
 	if audits {
 		s.r.stats.Sessions.Audits++
 	}
