@@ -29,7 +29,7 @@ func (l *link) dial(ctx context.Context, peer string) {
 		defer l.end()
 		_, err := l.exchange(ctx, PeerID(peer))
 		if err != nil && ctx.Err() == nil {
-			l.r.node.cfg.Logger.Info("an exchange failed; it will be tried again", "registry", l.r.name, "peer", peer, "err", err)
+			l.r.node.cfg.Logger.Log(ctx, l.levelOf(peer), "an exchange failed; it will be tried again", "registry", l.r.name, "peer", peer, "err", err)
 		}
 	}()
 }
@@ -61,6 +61,7 @@ func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
 		return SyncStats{}, err
 	}
 	defer stream.Close()
+	fit(session, stream)
 	x := newExchange(j, stream, session)
 	if j.member != nil {
 		x.begin = x.dial
@@ -85,10 +86,11 @@ func (j *joined) answer(stream *p2p.Stream, begin func(*exchange) error) {
 		refuse(stream, err.Error())
 		return
 	}
+	fit(session, stream)
 	x := newExchange(j, stream, session)
 	x.begin = func() error { return begin(x) }
 	if _, err := x.run(context.Background(), began); err != nil {
-		l.r.node.cfg.Logger.Info("an exchange that a peer opened failed", "registry", l.r.name, "peer", x.peer, "err", err)
+		l.r.node.cfg.Logger.Log(context.Background(), l.levelOf(stream.Peer()), "an exchange that a peer opened failed", "registry", l.r.name, "peer", x.peer, "err", err)
 	}
 }
 

@@ -19,6 +19,8 @@ type link struct {
 	r      *Registry
 	joined atomic.Pointer[joined]
 	dirty  chan struct{} // capacity 1: there is something to publish
+	news   chan struct{} // capacity 1: there is something for limited peers
+	slow   atomic.Bool   // there are limited peers
 
 	mu      sync.Mutex
 	ended   bool
@@ -35,7 +37,7 @@ type joined struct {
 
 // join brings a registry into the network.
 func (r *Registry) join() (*link, error) {
-	l := &link{r: r, dirty: make(chan struct{}, 1), streams: map[*p2p.Stream]bool{}}
+	l := &link{r: r, dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), streams: map[*p2p.Stream]bool{}}
 	j, err := l.enter(r.member.Load())
 	l.joined.Store(j)
 	return l, err
@@ -137,6 +139,12 @@ func (l *link) kick() {
 // hasPeers says whether a peer of the registry is connected.
 func (l *link) hasPeers() bool { return l != nil && len(l.now().topic.Peers()) > 0 }
 
+// hasGossip says whether gossip reaches a peer of the registry.
+func (l *link) hasGossip() bool {
+	topic := l.now().topic
+	return len(topic.Peers()) > len(topic.Limited())
+}
+
 // pump publishes what has been written: at once when idle, and while a message is under way it gathers.
 func (l *link) pump(ctx context.Context) {
 	var buf []byte
@@ -160,7 +168,7 @@ func (l *link) pump(ctx context.Context) {
 
 // outbox takes the next message. What it shares with the registry are records, which do not change.
 func (l *link) outbox() *replica.Delta {
-	nobody := !l.hasPeers() || !l.r.isWriter()
+	nobody := !l.hasGossip() || !l.r.isWriter()
 	l.r.mu.Lock()
 	defer l.r.mu.Unlock()
 	if nobody {
@@ -213,6 +221,7 @@ func (j *joined) receive(m p2p.Message) p2p.Verdict {
 func (l *link) onPeer(id string, up bool) {
 	r := l.r
 	at := r.node.instant()
+	l.slow.Store(len(l.now().topic.Limited()) > 0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {

@@ -48,8 +48,11 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 			cancel()
 			return nil, errors.Join(err, n.release(name))
 		}
+		r.mu.RWMutex.Lock() // a peer may be writing already
 		r.link = l
+		r.mu.RWMutex.Unlock()
 		r.wg.Go(func() { l.pump(ctx) })
+		r.wg.Go(func() { l.callLimited(ctx) })
 		l.now().begin()
 		n.keep(o.member)
 	}
@@ -105,6 +108,7 @@ func (r *Registry) learnWriters() {
 
 // notify is told of each change by the replica, within a step: the registry is locked.
 func (r *Registry) notify(c replica.Change) {
+	r.link.noteNews()
 	rec := c.Now
 	if rec.IsZero() {
 		rec = c.Was

@@ -41,6 +41,7 @@ var groups = []group{
 	{"durable", "a node with a directory, beside the bare engine", durable},
 	{"durable-transfer", "two durable nodes, new keys from the first put to equal roots", transferDurable},
 	{"huge", "a node with a directory, ten times the keys", huge},
+	{"resp", "a node that serves Redis clients, beside redis-server", respNode},
 	{"writers", "five nodes that write the same keys at once", writers},
 }
 

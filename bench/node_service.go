@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/minikv/minikv"
+	"github.com/minikv/minikv/server/resp"
 )
 
 // nodeService is what the parent can ask a child that is a minikv node. Its methods have the form that net/rpc asks for.
@@ -18,6 +19,7 @@ type nodeService struct {
 	reg    *minikv.Registry
 	dir    string // "": in memory
 	values valuePool
+	resp   *resp.Server // nil: Redis clients are not served
 
 	mu      sync.Mutex
 	arrived map[string]time.Time
@@ -27,6 +29,9 @@ type nodeService struct {
 func (s *nodeService) Close() error {
 	if s.node == nil {
 		return nil
+	}
+	if s.resp != nil {
+		s.resp.Close()
 	}
 	err := s.node.Close()
 	if s.dir != "" {

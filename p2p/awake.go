@@ -1,7 +1,11 @@
 package p2p
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"errors"
+	"io"
 	"maps"
 	"net"
 	"sync"
@@ -9,19 +13,21 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	manet "github.com/multiformats/go-multiaddr/net"
+	mss "github.com/multiformats/go-multistream"
 )
 
 const (
 	// lookEvery is how often the host looks whether its addresses have changed, or time
 	// has passed that it was not awake.
-	lookEvery = 2 * time.Second
+	lookEvery = time.Second
 	// sleptFor is by how much the wall clock must have gone ahead of the monotonic one,
 	// which stands still while the machine sleeps.
 	sleptFor = 10 * time.Second
 	// proofTimeout is what a connection has to prove that it is alive after that.
-	proofTimeout = 3 * time.Second
+	proofTimeout = 2 * time.Second
 )
 
 // watchNetwork notices that the machine has got other addresses, or has slept: then most
@@ -62,11 +68,12 @@ func localIPs() map[string]bool {
 }
 
 // Rouse makes the host connect anew after a change of the network: connections from
-// addresses it has no more are closed, the others have 3 seconds to prove that they are
+// addresses it has no more are closed, the others have 2 seconds to prove that they are
 // alive, and peers that are away are dialled at once. The host does it by itself when it
 // sees other addresses, or that the machine has slept.
 func (h *Host) Rouse() {
 	have := localIPs()
+	h.punched.anew()
 	var wg sync.WaitGroup
 	for _, p := range h.host.Network().Peers() {
 		wg.Add(1)
@@ -87,11 +94,64 @@ func (h *Host) prove(p peer.ID, have map[string]bool) {
 		ip, err := manet.ToIP(c.LocalMultiaddr())
 		if err == nil && !isRelayed(c.RemoteMultiaddr()) && !ip.IsUnspecified() && len(have) > 0 && !have[ip.String()] {
 			_ = c.Close()
+			continue
+		}
+		h.goRun(func() { h.proveConn(c) })
+	}
+}
+
+// proveOthers is told of a further connection to a peer: it may have come because those
+// that are there are dead.
+func (h *Host) proveOthers(fresh network.Conn) {
+	for _, c := range h.host.Network().ConnsToPeer(fresh.RemotePeer()) {
+		if c != fresh && !c.IsClosed() {
+			h.goRun(func() { h.proveConn(c) })
 		}
 	}
-	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(network.WithNoDial(h.ctx, "prove"), "prove"), proofTimeout)
+}
+
+// proveConn pings over a connection, and leaves the peer if there is no answer: not the
+// one connection alone, for gossipsub forgets a peer's topics with the stream that it
+// had over the dead one, and the peer does not tell them again over the living one.
+func (h *Host) proveConn(c network.Conn) {
+	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(h.ctx, "prove"), proofTimeout)
 	defer cancel()
-	if r := <-ping.Ping(ctx, h.host, p); r.Error != nil && h.ctx.Err() == nil {
-		_ = h.host.Network().ClosePeer(p)
+	if err := pingOver(ctx, c); err != nil && h.ctx.Err() == nil && !errors.Is(err, errNoPing) {
+		h.log.Debug("a connection is dead: leaving the peer, to connect anew", "peer", c.RemotePeer(), "at", c.RemoteMultiaddr(), "err", err)
+		_ = h.host.Network().ClosePeer(c.RemotePeer())
 	}
+}
+
+var errNoPing = errors.New("the peer answers no pings")
+
+// pingOver sends a ping over one connection, where libp2p's own chooses one.
+func pingOver(ctx context.Context, c network.Conn) error {
+	s, err := c.NewStream(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Reset()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := s.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	if err := mss.SelectProtoOrFail(protocol.ID(ping.ID), s); err != nil {
+		if _, ok := errors.AsType[mss.ErrNotSupported[protocol.ID]](err); ok {
+			return errNoPing
+		}
+		return err
+	}
+	sent, got := make([]byte, ping.PingSize), make([]byte, ping.PingSize)
+	_, _ = rand.Read(sent) // never fails, see its documentation
+	if _, err := s.Write(sent); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(s, got); err != nil {
+		return err
+	}
+	if !bytes.Equal(sent, got) {
+		return errNoPing
+	}
+	return nil
 }

@@ -12,6 +12,10 @@ import (
 // lanQUICDelay is how long QUIC waits for TCP on private networks.
 const lanQUICDelay = 30 * time.Millisecond
 
+// relayDelay is how long relays wait for direct addresses (500 ms and more by default). A
+// relayed connection that was quicker than a direct one is left for it soon.
+const relayDelay = 200 * time.Millisecond
+
 // rankDials says in which order a peer's addresses are dialled. libp2p prefers QUIC,
 // which gets through NATs; on private networks there is none to get through, and TCP,
 // whose work the kernel does, moves three to five times as much per processor.
@@ -25,11 +29,16 @@ func rankDials(addrs []ma.Multiaddr) []network.AddrDelay {
 		}
 	}
 	ranked := swarm.DefaultDialRanker(rest)
-	if len(lanTCP) == 0 {
-		return ranked
+	if len(lanTCP) > 0 {
+		for i := range ranked {
+			ranked[i].Delay += lanQUICDelay
+		}
+		ranked = append(swarm.DefaultDialRanker(lanTCP), ranked...)
 	}
-	for i := range ranked {
-		ranked[i].Delay += lanQUICDelay
+	for i, r := range ranked {
+		if isRelayed(r.Addr) {
+			ranked[i].Delay = min(r.Delay, relayDelay)
+		}
 	}
-	return append(swarm.DefaultDialRanker(lanTCP), ranked...)
+	return ranked
 }

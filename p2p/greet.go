@@ -23,6 +23,10 @@ const (
 	greetTimeout  = 10 * time.Second
 	// greetEvery is the mean time between two further greetings with a random peer.
 	greetEvery = 10 * time.Minute
+	// News is gathered for newsDelay, and spread every newsEvery at most: to all peers if
+	// there are greetMost or fewer, else to greetSome.
+	newsDelay, newsEvery = 500 * time.Millisecond, 5 * time.Second
+	greetMost, greetSome = 16, 4
 	// maxGreetings bounds the greetings under way that this host began.
 	maxGreetings = 8
 )
@@ -265,14 +269,42 @@ func (h *Host) greetNowAndThen() {
 	}
 }
 
-// greetAll greets connected peers because there is news; at most some of them.
+// spreadNews greets peers when somebody has subscribed to a topic: those who were here
+// before do not know of it, and one behind a router has to be the one that dials.
+func (h *Host) spreadNews() {
+	for {
+		select {
+		case <-h.subs.news:
+		case <-h.ctx.Done():
+			return
+		}
+		sleep(h.ctx, newsDelay/2+rand.N(newsDelay)) // several come at a time
+		drain(h.subs.news)
+		h.greetAll()
+		sleep(h.ctx, newsEvery)
+	}
+}
+
+func drain(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+}
+
+// greetAll greets connected peers because there is news: all if they are few, else some,
+// and the news spreads.
 func (h *Host) greetAll() {
-	const most = 16
-	n := 0
-	for _, p := range h.host.Network().Peers() {
-		if n < most && (!h.gate.strict || h.isLimited(p)) && h.greets(p) {
+	peers := h.host.Network().Peers()
+	most := greetMost
+	if len(peers) > greetMost {
+		most = greetSome
+	}
+	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
+	for _, p := range peers {
+		if most > 0 && (!h.gate.strict || h.isLimited(p)) && h.greets(p) {
 			h.greeter.greet(p)
-			n++
+			most--
 		}
 	}
 }

@@ -58,6 +58,9 @@ type Host struct {
 	redial  *redialer
 	streams *streamTable
 	finder  finder
+	meeting *rendezvous // nil without DHT
+
+	mdnsFailed atomic.Bool
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -93,7 +96,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), punched: new(punched),
 		inflow: newInflow(), outflow: newOutflow(),
-		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{})}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
+		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{}), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
 	}
 	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
 	for _, info := range relays {
@@ -122,6 +125,11 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, errors.Join(fmt.Errorf("p2p: starting gossip: %w", err), h.Close())
 	}
 	h.host.Network().Notify(h.peers)
+	if cfg.Discovery == DiscoveryDHT {
+		if h.meeting, err = h.startDHT(); err != nil {
+			return nil, errors.Join(err, h.Close())
+		}
+	}
 	h.finder = h.startDiscovery()
 	for _, info := range static {
 		h.redial.keep(info)
@@ -133,6 +141,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h.goRun(h.watchNetwork)
 	if !h.gate.strict {
 		h.goRun(h.greetNowAndThen)
+		h.goRun(h.spreadNews)
 	}
 	if !h.gate.strict && cfg.Remember != nil {
 		h.goRun(h.remember)
@@ -223,6 +232,11 @@ func (h *Host) shutdown() error {
 	if h.finder != nil {
 		if err := h.finder.Close(); err != nil {
 			h.log.Debug("closing discovery", "err", err)
+		}
+	}
+	if h.meeting != nil {
+		if err := h.meeting.Close(); err != nil {
+			h.log.Debug("closing the DHT", "err", err)
 		}
 	}
 	h.puncher.close()

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/x/rate"
 )
 
 // Limits bounds what all peers together may cost a host.
@@ -49,6 +51,11 @@ func (l *Limits) fill() error {
 	return nil
 }
 
+// connRate bounds the connections from and to one address. By default it is one in 5 s
+// after 16, dials included, and those through a relay count for the relay's address: too
+// few for redialling a peer, and by far for exchanges in pieces over a limited relay.
+var connRate = rate.Limit{RPS: 10, Burst: 64}
+
 // newResourceManager bounds what all remote peers together may cost. The limits
 // are fixed, not scaled to the machine, so that a test sees what production sees. With
 // LimitsDefault: about 1 GiB of transport buffers, 240 connections, 1,024 file descriptors
@@ -71,6 +78,14 @@ func newResourceManager(l Limits) (network.ResourceManager, error) {
 			[]rcmgr.NetworkPrefixLimit{{Network: netip.MustParsePrefix("127.0.0.0/8"), ConnCount: math.MaxInt}},
 			[]rcmgr.NetworkPrefixLimit{{Network: netip.MustParsePrefix("::1/128"), ConnCount: math.MaxInt}},
 		),
+		rcmgr.WithConnRateLimiters(&rate.Limiter{
+			NetworkPrefixLimits: []rate.PrefixLimit{{Prefix: netip.MustParsePrefix("127.0.0.0/8")}, {Prefix: netip.MustParsePrefix("::1/128")}},
+			SubnetRateLimiter: rate.SubnetLimiter{
+				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: connRate}},
+				IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: connRate}, {PrefixLength: 48, Limit: rate.Limit{RPS: 4 * connRate.RPS, Burst: 4 * connRate.Burst}}},
+				GracePeriod:      time.Minute,
+			},
+		}),
 		rcmgr.WithMetricsDisabled(),
 	)
 }

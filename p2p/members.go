@@ -175,6 +175,11 @@ func (h *Host) isMember(p peer.ID) (in bool) {
 
 // unlimited is told that no limited connection to p is left.
 func (h *Host) unlimited(p peer.ID) {
+	for _, c := range h.host.Network().ConnsToPeer(p) {
+		if c.Stat().Limited {
+			return // there is a new one
+		}
+	}
 	h.topics.Range(func(_, t any) bool {
 		t.(*Topic).tellLimited(p, false)
 		return true

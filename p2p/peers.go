@@ -77,6 +77,9 @@ func (t *peerTable) Connected(_ network.Network, c network.Conn) {
 	if !isRelayed(c.RemoteMultiaddr()) && len(t.conns[p]) > 1 {
 		t.h.goRun(func() { t.h.leaveRelay(p) })
 	}
+	if len(t.conns[p]) > 1 {
+		t.h.goRun(func() { t.h.proveOthers(c) })
+	}
 }
 
 // Disconnected implements network.Notifiee.

@@ -55,7 +55,8 @@ func (h *Host) startPunching() {
 	if h.gate.strict || h.puncher.service != nil || h.puncher.ended || !ok || len(h.punchAddrs()) == 0 {
 		return
 	}
-	s, err := holepunch.NewService(h.host, ids.IDService(), h.punchAddrs, holepunch.WithTracer((*punchTracer)(h)))
+	s, err := holepunch.NewService(h.host, ids.IDService(), h.punchAddrs,
+		holepunch.WithTracer((*punchTracer)(h)), holepunch.WithAddrFilter((*punchFilter)(h)))
 	if err != nil {
 		h.log.Warn("no holes can be punched", "err", err)
 		return
@@ -73,7 +74,7 @@ func (h *Host) punchAddrs() []ma.Multiaddr {
 // within half a minute. Only the side that was dialled may begin it.
 func (h *Host) punch(p peer.ID) error {
 	s := h.puncher.get()
-	if s == nil || !slices.Contains(h.host.Mux().Protocols(), holepunch.Protocol) {
+	if s == nil || !h.punched.may(p, time.Now()) || !slices.Contains(h.host.Mux().Protocols(), holepunch.Protocol) {
 		return nil // it does not know its public address yet
 	}
 	for _, c := range h.host.Network().ConnsToPeer(p) {
@@ -110,24 +111,86 @@ var _ holepunch.EventTracer = (*punchTracer)(nil)
 // Trace implements holepunch.EventTracer.
 func (t *punchTracer) Trace(e *holepunch.Event) {
 	t.log.Debug("punching a hole", "peer", e.Remote, "event", e.Type, "what", fmt.Sprintf("%+v", e.Evt))
-	if end, ok := e.Evt.(*holepunch.EndHolePunchEvt); ok && end.Success {
-		t.punched.note(e.Remote)
+	if end, ok := e.Evt.(*holepunch.EndHolePunchEvt); ok {
+		t.punched.note(e.Remote, end.Success)
 	}
 }
 
-// punched remembers the peers to whom a hole was punched, until they are gone.
+// punchFilter keeps the service from trying again and again where no hole can be punched:
+// the service would at each relayed connection, and while it tries no relayed connection
+// can be made. Without an address of its own to tell, it gives up.
+type punchFilter Host
+
+var _ holepunch.AddrFilter = (*punchFilter)(nil)
+
+// FilterLocal implements holepunch.AddrFilter.
+func (f *punchFilter) FilterLocal(p peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
+	if !f.punched.may(p, time.Now()) {
+		return nil
+	}
+	return addrs
+}
+
+// FilterRemote implements holepunch.AddrFilter.
+func (f *punchFilter) FilterRemote(_ peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr { return addrs }
+
+const (
+	// After punchTries failures in a row no hole to a peer is punched for punchPause, and
+	// for twice as long after each further one, up to punchPauseMost.
+	punchTries     = 2
+	punchPause     = 30 * time.Second
+	punchPauseMost = 10 * time.Minute
+)
+
+// punched remembers the peers to whom holes were punched, or could not be.
 type punched struct {
 	mu    sync.Mutex
 	peers map[peer.ID]struct{}
+	fails map[peer.ID]*punchFails
 }
 
-func (t *punched) note(p peer.ID) {
+type punchFails struct {
+	n     int
+	until time.Time // not again before
+}
+
+func (t *punched) note(p peer.ID, success bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.peers == nil {
-		t.peers = make(map[peer.ID]struct{})
+		t.peers, t.fails = make(map[peer.ID]struct{}), make(map[peer.ID]*punchFails)
 	}
-	t.peers[p] = struct{}{}
+	if success {
+		t.peers[p] = struct{}{}
+		delete(t.fails, p)
+		return
+	}
+	f := t.fails[p]
+	if f == nil {
+		if len(t.fails) >= maxBook {
+			clear(t.fails)
+		}
+		f = new(punchFails)
+		t.fails[p] = f
+	}
+	if f.n++; f.n >= punchTries {
+		f.until = time.Now().Add(min(punchPause<<min(f.n-punchTries, 16), punchPauseMost))
+	}
+}
+
+// may reports whether it is time to try.
+func (t *punched) may(p peer.ID, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.fails[p]
+	return f == nil || !now.Before(f.until)
+}
+
+// anew forgets failures: the network is another one.
+func (t *punched) anew() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.fails)
 }
 
 func (t *punched) has(p peer.ID) bool {

@@ -186,6 +186,7 @@ func poke(c chan struct{}) {
 func (r *redialer) run(ctx context.Context, k *keptPeer) {
 	defer k.cancel()
 	pause, seen := redialMin, time.Now()
+	var moved int64 // bytes exchanged with the peer before the last dial
 	for ctx.Err() == nil {
 		switch r.h.link(k.id) {
 		case PathDirect:
@@ -199,16 +200,20 @@ func (r *redialer) run(ctx context.Context, k *keptPeer) {
 			}
 			continue
 		case PathRelayed:
-			if r.relayed(ctx, k) {
+			r.relayed(ctx, k)
+			if r.moved(k.id)-moved > relayUseful {
 				pause = redialMin
 			}
-			seen = time.Now()
+			seen, moved = time.Now(), r.moved(k.id)
 			continue
 		}
 		limit := r.limit(k)
 		if limit > 0 && time.Since(seen) > limit {
 			r.forget(k)
 			return
+		}
+		if r.moved(k.id)-moved > relayUseful { // over a connection that came and went meanwhile
+			pause, moved = redialMin, r.moved(k.id)
 		}
 		err := r.dial(ctx, k.id)
 		if err != nil {
@@ -246,14 +251,15 @@ func (k *keptPeer) pause(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
+// moved counts the bytes exchanged with the peer so far.
+func (r *redialer) moved(p peer.ID) int64 {
+	in, out := r.h.traffic.bytes(p)
+	return in + out
+}
+
 // relayed waits while the peer is reached through a relay only, and tries now and then
-// whether it can be dialled by now. It reports whether the connection was of use.
-func (r *redialer) relayed(ctx context.Context, k *keptPeer) bool {
-	in, out := r.h.traffic.bytes(k.id)
-	useful := func() bool {
-		in2, out2 := r.h.traffic.bytes(k.id)
-		return in2+out2-in-out > relayUseful
-	}
+// whether it can be reached directly by now.
+func (r *redialer) relayed(ctx context.Context, k *keptPeer) {
 	for pause := upgradeMin; ; pause = min(2*pause, upgradeMax) {
 		t := time.NewTimer(pause)
 		select {
@@ -264,11 +270,13 @@ func (r *redialer) relayed(ctx context.Context, k *keptPeer) bool {
 		}
 		t.Stop()
 		if ctx.Err() != nil || r.h.link(k.id) != PathRelayed {
-			return useful()
+			return
 		}
-		if err := r.upgrade(ctx, k.id); err != nil {
-			r.h.log.Debug("relayed peer not reached directly", "peer", k.id, "err", err)
-		}
+		r.h.goRun(func() { // it takes seconds to fail, in which the relayed connection may go
+			if err := r.upgrade(ctx, k.id); err != nil {
+				r.h.log.Debug("relayed peer not reached directly", "peer", k.id, "err", err)
+			}
+		})
 	}
 }
 

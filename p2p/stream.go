@@ -81,6 +81,9 @@ func (h *Host) Open(ctx context.Context, id, proto string) (*Stream, error) {
 // Peer is the remote peer's id.
 func (s *Stream) Peer() string { return s.s.Conn().RemotePeer().String() }
 
+// Limited reports whether the stream runs over a relay that bounds bytes and time.
+func (s *Stream) Limited() bool { return s.s.Conn().Stat().Limited }
+
 // Protocol is the protocol the stream was opened for.
 func (s *Stream) Protocol() string { return string(s.s.Protocol()) }
 

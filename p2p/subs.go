@@ -17,6 +17,7 @@ const maxPeerTopics = 1024
 type subscriptions struct {
 	mu    sync.Mutex
 	peers map[peer.ID]map[string]struct{}
+	news  chan struct{} // capacity 1: somebody has subscribed
 }
 
 var _ pubsub.SubscriptionFilter = (*subscriptions)(nil)
@@ -43,6 +44,9 @@ func (s *subscriptions) FilterIncomingSubscriptions(p peer.ID, subs []*pb.RPC_Su
 		}
 		if _, ok := have[name]; !ok && (len(have) >= maxPeerTopics || len(name) > maxTopicName) {
 			continue
+		}
+		if _, ok := have[name]; !ok {
+			poke(s.news)
 		}
 		have[name] = struct{}{}
 		kept = append(kept, sub)

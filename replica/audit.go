@@ -135,7 +135,7 @@ func (s *Session) tellItems(buckets, announce []lwwmap.Bucket) error {
 	})
 	for first := true; first || len(items) > 0; first = false {
 		n, size := 0, 0
-		for n < min(len(items), maxFrameItems) && size < MaxDelta {
+		for n < min(len(items), maxFrameItems) && size < s.sending.frame {
 			size += itemSize + len(items[n].Key)
 			n++
 		}

@@ -15,9 +15,16 @@ type sender struct {
 	despite []lwwmap.Record
 	again   map[lwwmap.Digest]bool // by hash, what was ever in despite
 	count   uint64
+
+	frame int // bytes of entries that end a frame, 0 for MaxDelta
+	most  int // bytes of an entry that are sent at most, 0 without limit
+	held  int // entries that were held back for it
 }
 
 func (s *sender) init(snap *lwwmap.Snapshot, seen *crdt.Context) {
+	if s.frame == 0 {
+		s.frame = MaxDelta
+	}
 	s.snap, s.todo = snap, snap.Context().Sub(seen)
 }
 
@@ -46,10 +53,15 @@ func (s *sender) next() Frame {
 		return nil
 	}
 	f, size := &Entries{Despite: true}, 0
-	for len(s.despite) > 0 && size < MaxDelta {
+	for len(s.despite) > 0 && size < s.frame {
 		rec := s.despite[0]
 		s.despite = s.despite[1:]
-		size += f.add(rec)
+		if s.fits(rec) {
+			size += f.add(rec)
+		}
+	}
+	if len(f.Entries) == 0 {
+		return nil
 	}
 	s.count += uint64(len(f.Entries))
 	return f
@@ -61,14 +73,14 @@ func (s *sender) unseen() Frame {
 		span := &s.todo[0]
 		reached := span.Ranges.Max()
 		s.snap.Dots(*span, func(rec lwwmap.Record) bool {
-			if len(f.Entries) > 0 && size+rec.Size() > 2*MaxDelta {
+			if len(f.Entries) > 0 && size+rec.Size() > 2*s.frame {
 				reached, room = rec.Dot().Seq-1, false
 				return false
 			}
-			if ships(rec) {
+			if ships(rec) && s.fits(rec) {
 				size += f.add(rec)
 			}
-			if size >= MaxDelta {
+			if size >= s.frame {
 				reached, room = rec.Dot().Seq, false
 			}
 			return room
@@ -81,6 +93,15 @@ func (s *sender) unseen() Frame {
 	f.Last = s.last
 	s.count += uint64(len(f.Entries))
 	return f
+}
+
+// fits reports whether an entry is small enough to be sent, and counts those that are not.
+func (s *sender) fits(rec lwwmap.Record) bool {
+	if s.most > 0 && rec.Size() > s.most {
+		s.held++
+		return false
+	}
+	return true
 }
 
 // above returns what of r lies above seq. It changes r.

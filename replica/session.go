@@ -142,6 +142,16 @@ func (s *Session) Stats() SessionStats {
 	}
 }
 
+// Limit makes a session fit a pipe that may be cut after few bytes: frames end after so
+// many bytes of entries, so that little of what arrives is lost with the cut, and entries of more
+// than most bytes are held back. A session that held any back ends unverified. To be
+// called before the first Handle and Next.
+func (s *Session) Limit(frame, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending.frame, s.sending.most = frame, most
+}
+
 // Handle takes in a frame. An error has ended the session; a frame that tells
 // the peer why may still be waiting in Next.
 func (s *Session) Handle(at Instant, f Frame) error {
@@ -395,6 +405,8 @@ func (s *Session) evaluate(at Instant) {
 	switch {
 	case h.Refused > 0 || s.refused > 0: // the digest would not show a tombstone among them
 		s.finish(at, Unverified, "entries were refused")
+	case s.sending.held > 0:
+		s.finish(at, Unverified, "entries too large for this connection were held back")
 	case h.Root == s.told.Root:
 		s.merge(at)
 	case s.view.full:
@@ -464,6 +476,9 @@ func (s *Session) end(at Instant, state State) {
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
 	s.r.sessionEnded(s.peer, state, at)
+	if s.got > s.refused {
+		s.r.peers.pass(s.peer, at)
+	}
 	if audits {
 		s.r.stats.Sessions.Audits++
 	}

@@ -115,7 +115,7 @@ func (s *Server) release(l *minikv.Lease) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := l.Unlock(ctx); err != nil {
-		s.cfg.Logger.Warn("lock not released; it ends by itself", "key", l.Key(), "until", l.Until(), "error", err)
+		s.cfg.Logger.Warn("lock not released; it ends by itself", "key", l.Key(), "until", l.Until(), "err", err)
 	}
 }
 

@@ -15,7 +15,7 @@ func (s *Server) handle(h func(http.ResponseWriter, *http.Request) error) http.H
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
 			e := adminError(err, r)
-			s.cfg.Logger.Debug("call failed", "method", r.Method, "path", r.URL.Path, "code", e.Code, "error", e.Message)
+			s.cfg.Logger.Debug("call failed", "method", r.Method, "path", r.URL.Path, "code", e.Code, "err", e.Message)
 			writeError(w, e)
 		}
 	}

@@ -53,6 +53,6 @@ func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	res := admin.CompactResult{Before: before, After: s.node.Metrics().DiskBytes}
-	s.cfg.Logger.Info("compacted", "bytes before", res.Before, "bytes after", res.After)
+	s.cfg.Logger.Info("compacted", "before", res.Before, "after", res.After)
 	return reply(w, res)
 }

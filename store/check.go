@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -53,6 +54,7 @@ type Fault struct {
 // Sorts of faults.
 const (
 	FaultUnreadable = "unreadable"  // part of a file
+	FaultLog        = "log"         // its end cannot be read: what was written last is missing, nobody knows how much
 	FaultEntry      = "entry"       // a record that is none, or not the one that was written
 	FaultIndex      = "index"       // a row that leads nowhere, or is missing
 	FaultContext    = "context"     // an entry is held that was not seen
@@ -140,6 +142,10 @@ type checked struct {
 }
 
 func (c *checker) check() error {
+	if c.s.cut != "" {
+		c.report.fault(FaultLog, "", "%s", c.s.cut)
+		c.ceiling = hlc.FromTime(time.Now()).Add(hlc.DefaultAhead) // what it was may be in the missing part
+	}
 	if err := c.own(); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type disk struct {
 	spare *vfs.MemFS // instead of the disk once the store has failed
 	room  atomic.Int64
 	floor manifestFloor
+	log   logFloor
 	reuse sync.Mutex    // of logs
 	tight atomic.Bool   // a table could not be written for want of room
 	stall atomic.Bool   // the engine makes a writer wait for a table
@@ -49,7 +50,7 @@ var errStopped = errors.New("the store has stopped")
 
 func newDisk(s *Store, fs vfs.FS) *disk {
 	d := &disk{FS: fs, s: s, spare: vfs.NewMem(), ended: make(chan struct{})}
-	d.floor.d = d
+	d.floor.d, d.log.d = d, d
 	d.room.Store(spareRoom)
 	return d
 }

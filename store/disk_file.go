@@ -56,9 +56,15 @@ func (f *file) WriteAt(p []byte, at int64) (n int, err error) {
 	return n, err
 }
 
-func (f *file) Sync() error { return f.do(func() error { return f.synced(f.File.Sync()) }) }
+func (f *file) Sync() error {
+	length := f.written
+	return f.do(func() error { return f.synced(f.File.Sync(), length) })
+}
 
-func (f *file) SyncData() error { return f.do(func() error { return f.synced(f.File.SyncData()) }) }
+func (f *file) SyncData() error {
+	length := f.written
+	return f.do(func() error { return f.synced(f.File.SyncData(), length) })
+}
 
 func (f *file) SyncTo(length int64) (full bool, err error) {
 	err = f.do(func() (err error) {
@@ -68,9 +74,10 @@ func (f *file) SyncTo(length int64) (full bool, err error) {
 	return full, err
 }
 
-func (f *file) synced(err error) error {
+func (f *file) synced(err error, length int64) error {
 	if err == nil {
 		f.d.floor.synced(f)
+		f.d.log.synced(f, length)
 	}
 	return err
 }

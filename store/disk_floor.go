@@ -44,15 +44,16 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (w floor) append(b []byte) []byte {
-	b = append(b, floorMagic...)
+// append adds a floor to b, which is empty.
+func (w floor) append(b []byte, magic string) []byte {
+	b = append(b, magic...)
 	b = binary.BigEndian.AppendUint64(b, w.number)
 	b = binary.BigEndian.AppendUint64(b, w.length)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-func parseFloor(b []byte) (w floor, ok bool) {
-	if len(b) != floorSize || string(b[:len(floorMagic)]) != floorMagic {
+func parseFloor(b []byte, magic string) (w floor, ok bool) {
+	if len(b) != floorSize || string(b[:len(magic)]) != magic {
 		return w, false
 	}
 	end := floorSize - 4
@@ -123,7 +124,7 @@ func (w *manifestFloor) write(now floor) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(now.append(nil))
+	_, err = f.Write(now.append(nil, floorMagic))
 	if err == nil {
 		err = f.Sync()
 	}
@@ -232,7 +233,7 @@ func (w *manifestFloor) read() (floor, error) {
 	if err != nil {
 		return floor{}, err
 	}
-	kept, ok := parseFloor(b)
+	kept, ok := parseFloor(b, floorMagic)
 	if !ok {
 		w.d.s.log.Warn("cannot tell whether the manifest is whole", "file", floorName)
 	}

@@ -49,6 +49,7 @@ type Store struct {
 	reads  bool // only
 	beside bool // another store has the directory's lock, see Renew
 	cache  int64
+	cut    string // what is wrong with the end of the log
 	tune   func(*pebble.Options)
 	folded int // changes after which a journal is folded
 	unsent int // bytes of a backlog in memory
@@ -140,8 +141,11 @@ func (s *Store) open() (err error) {
 // openLocked opens the directory, which is locked.
 func (s *Store) openLocked() error {
 	err := s.disk.floor.check()
+	if err == nil {
+		err = s.checkLog()
+	}
 	if err == nil && !s.reads {
-		err = s.removeSpills()
+		err = errors.Join(s.removeSpills(), s.disk.log.begin())
 	}
 	if err == nil {
 		err = s.openEngine()
@@ -152,9 +156,19 @@ func (s *Store) openLocked() error {
 		}
 	}
 	if err != nil {
+		s.disk.log.end()
 		return s.openError(err)
 	}
 	return nil
+}
+
+// checkLog refuses a directory of which more was durable than the engine will find. One who only reads is told
+// by the fault.
+func (s *Store) checkLog() (err error) {
+	if s.cut, err = s.disk.log.check(); err != nil || s.cut == "" || s.reads {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %s; run minikv check --repair, which goes on from what is before that and asks peers for the rest, or restore the file", ErrCorrupt, s.dir, s.cut)
 }
 
 func (s *Store) openEngine() error {
@@ -170,6 +184,7 @@ func (s *Store) openEngine() error {
 // wait for itself.
 func (s *Store) closeEngine() error {
 	close(s.disk.ended)
+	defer s.disk.log.end()
 	if s.broken.Load() {
 		return nil
 	}

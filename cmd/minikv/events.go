@@ -44,7 +44,7 @@ func (e *events) lookAtPeers(now []minikv.PeerInfo) {
 		case p.Connected && (!was.Connected || !p.Since.Equal(was.Since)):
 			e.log.Info("peer connected", "peer", p.ID, "addrs", p.Addrs, "transport", p.Transport)
 		case !p.Connected && was.Connected:
-			e.log.Info("peer gone", "peer", p.ID, "after", p.Since)
+			e.log.Info("peer gone", "peer", p.ID, "since", p.Since)
 		}
 		if !p.LastSync.Equal(was.LastSync) {
 			level := slog.LevelDebug
@@ -54,7 +54,7 @@ func (e *events) lookAtPeers(now []minikv.PeerInfo) {
 			e.log.Log(context.Background(), level, "equal with peer", "peer", p.ID, "registries", p.Registries)
 		}
 		if d := p.Refused - was.Refused; p.Refused > was.Refused {
-			e.log.Warn("refused from peer", "peer", p.ID, "entries and messages", d, "clock ahead by", p.ClockSkew)
+			e.log.Warn("refused from peer", "peer", p.ID, "count", d, "skew", p.ClockSkew)
 		}
 	}
 }

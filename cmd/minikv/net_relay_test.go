@@ -3,8 +3,12 @@
 package main
 
 import (
+	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/minikv/minikv/internal/netlab"
 )
@@ -25,4 +29,26 @@ func TestNetPunching(t *testing.T) {
 			n.a.gets(5*time.Second, "after", "the relay")
 		})
 	}
+}
+
+// Where no hole can be punched and the relay is one for anyone, with its narrow limits, the two still become equal: in pieces, each
+// of which the relay cuts off. A write then takes about a second.
+func TestNetRelayAlone(t *testing.T) {
+	n := newInternet(t, netlab.Symmetric, "anyone", "")
+	n.a.reaches(20*time.Second, n.b, "relayed")
+	n.b.reaches(20*time.Second, n.a, "relayed")
+	require.True(t, n.a.peer(n.b).Limited)
+	n.relay.drop("r")
+	netlab.Eventually(t, 10*time.Second, func() bool { return len(n.a.peer(n.b).Registries) == 1 && len(n.a.peer(n.relay).Registries) == 0 }, "the relay is no member")
+	n.a.load("a", 10_000)
+	n.b.load("b", 100)
+	t.Logf("10,100 records over a relay of 128 KiB a connection: equal %v after", equal(t, 2*time.Minute, 10_100, n.a, n.b))
+	var took []time.Duration
+	for i := range 10 {
+		n.b.put("write", strconv.Itoa(i))
+		took = append(took, n.a.gets(10*time.Second, "write", strconv.Itoa(i)))
+	}
+	slices.Sort(took)
+	t.Logf("a write over it: median %v, longest %v", took[5], took[9])
+	require.Equal(t, "relayed", n.a.peer(n.b).Path)
 }

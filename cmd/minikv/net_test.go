@@ -67,7 +67,7 @@ func serveOn(t *testing.T, dir string, h *netlab.Host, args ...string) *netNode 
 		n.kill()
 		if t.Failed() {
 			text, _ := os.ReadFile(n.log)
-			t.Logf("log of %s:\n%s", h.Name, tail(string(text), 60))
+			t.Logf("log of %s:\n%s", h.Name, tail(string(text), 150))
 		}
 	})
 	require.NoError(t, n.ready())
@@ -142,6 +142,12 @@ func (n *netNode) has(key, value string) bool {
 func (n *netNode) gets(within time.Duration, key, value string) time.Duration {
 	n.t.Helper()
 	return netlab.Eventually(n.t, within, func() bool { return n.has(key, value) }, "%s gets %q", n.host.Name, key)
+}
+
+// drop takes a registry from the node.
+func (n *netNode) drop(reg string) {
+	n.t.Helper()
+	require.NoError(n.t, n.client.DropRegistry(context.Background(), reg))
 }
 
 // load writes records with the import command.

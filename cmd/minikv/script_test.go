@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -39,6 +41,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"node": scriptNode, "stopnode": scriptStop, "signal": scriptSignal, "until": scriptUntil, "code": scriptCode,
+			"redis": scriptRedis,
 		},
 	})
 }
@@ -119,6 +122,29 @@ func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
 		case <-ctx.Done():
 			ts.Fatalf("not within %s: %v\nstdout: %s\nstderr: %s", procWait, err, out, ts.ReadFile("stderr"))
 		}
+	}
+}
+
+// scriptRedis sends a line to an address for Redis clients, and compares the answer.
+func scriptRedis(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: redis ADDRESS COMMAND ANSWER")
+	}
+	network, addr := "tcp", args[0]
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		network, addr = "unix", path
+	}
+	nc, err := net.DialTimeout(network, addr, procWait)
+	ts.Check(err)
+	defer nc.Close()
+	ts.Check(nc.SetDeadline(time.Now().Add(procWait)))
+	_, err = io.WriteString(nc, args[1]+"\r\nQUIT\r\n")
+	ts.Check(err)
+	got, err := io.ReadAll(nc)
+	ts.Check(err)
+	want := regexp.MustCompile("^" + args[2] + "\r\n\\+OK\r\n$")
+	if !want.Match(got) {
+		ts.Fatalf("%s answered %q, not %q", args[1], got, want)
 	}
 }
 

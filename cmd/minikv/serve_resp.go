@@ -45,6 +45,11 @@ func (f *respFlags) check() error {
 		}
 		return nil
 	}
+	if !strings.HasPrefix(f.addr, "unix:") {
+		if _, _, err := net.SplitHostPort(f.addr); err != nil {
+			return usagef("--resp %q is no address (%w); use HOST:PORT, as 127.0.0.1:6380, or unix:PATH", f.addr, err)
+		}
+	}
 	if f.maxClients < 1 || f.idle < 0 {
 		return usagef("--resp-max-clients has to be 1 or more, and --resp-idle cannot be negative")
 	}
@@ -139,7 +144,7 @@ func checkDatabases(ctx context.Context, node *minikv.Node, dbs map[int]string) 
 	}
 	for n, name := range dbs {
 		if !open[name] {
-			return usagef("--resp: database %d is to be the registry %q, which this node does not have; add --public %s, or name another one with --resp-db %d=NAME", n, name, name, n)
+			return usagef("--resp: database %d is to be the registry %q, which this node does not have; join it with a ticket, add --public %s, or name another one with --resp-db %d=NAME", n, name, name, n)
 		}
 	}
 	return nil
@@ -152,7 +157,7 @@ func (r *respServer) serve(failed chan<- error) {
 	}
 	go func() {
 		if err := r.s.Serve(r.l); err != nil {
-			failed <- fmt.Errorf("the server for Redis clients stopped: %w", err)
+			failed <- err
 		}
 	}()
 }

@@ -20,6 +20,7 @@ type Server struct {
 	dbs     [MaxDatabases]*database // nil: no registry
 	hub     *hub
 	stats   stats
+	settle  func(*minikv.Registry) error // waits for the disk; tests put another one here
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -50,6 +51,7 @@ func New(node *minikv.Node, cfg Config) (*Server, error) {
 	s := &Server{node: node, cfg: cfg, started: time.Now(), listeners: map[net.Listener]bool{}, conns: map[*conn]bool{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.hub = newHub(s)
+	s.settle = func(r *minikv.Registry) error { return r.Settle(background) }
 	for n, name := range cfg.Databases {
 		s.dbs[n] = newDatabase(node, n, name)
 	}

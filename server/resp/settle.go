@@ -35,7 +35,7 @@ func (c *conn) settleErr() error {
 	if c.wait.mark < 0 {
 		return nil
 	}
-	err := c.wait.reg.Settle(background)
+	err := c.s.settle(c.wait.reg)
 	if err == nil {
 		c.wait.mark = -1
 	}

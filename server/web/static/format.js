@@ -79,7 +79,7 @@ export const short = (id) => (id ? `…${id.slice(-6)}` : 'unknown');
 export function hue(id) {
   let h = 2166136261;
   for (const c of id || '') h = Math.imul(h ^ c.charCodeAt(0), 16777619) >>> 0;
-  return `hsl(${(h % 360 * 137) % 360} ${50 + (h >>> 9) % 25}% ${42 + (h >>> 17) % 18}%)`;
+  return `hsl(${(h % 360 * 137) % 360} ${50 + (h >>> 9) % 25}% ${52 + (h >>> 17) % 10}%)`;
 }
 
 // who shows a peer.

@@ -31,7 +31,7 @@ const plots = [
     {name: 'in', of: (s) => s.bytes_in}, {name: 'out', of: (s) => s.bytes_out}], (n) => `${bytes(n)}/s`),
 ];
 
-const registries = table('Registries', [['Registry', 'key'], ['Keys', 'right'], ['Size', 'right nowrap'], ['Locks', 'right'], ['Last change', 'nowrap'], ['Agreement', '']]);
+const registries = table('Registries', [['Registry', 'key'], ['Access', ''], ['Keys', 'right'], ['Size', 'right nowrap'], ['Locks', 'right'], ['Last change', 'nowrap'], ['Agreement', '']]);
 const none = empty('No registry is open. Open one with: minikv reg add NAME --public');
 const node = el('dl', {class: 'facts'});
 const picture = mesh();
@@ -68,6 +68,12 @@ function agreementBadge(node, r, stats) {
   else if (equal === all) state(node, 'good', all === 1 ? 'equal with the peer' : `equal with all ${all} peers`);
   else if (verified === all) state(node, 'good', `verified ${ago(oldest)}`);
   else state(node, 'warn', `${verified} of ${all} verified lately`);
+}
+
+// access says who may share a registry, and what this node may do with it.
+function access(r) {
+  if (r.kind !== 'private') return r.rights === 'read' ? 'public, read only' : 'public';
+  return `private, ${{read: 'may read', write: 'may write', owner: 'owner'}[r.rights] || r.rights}`;
 }
 
 // describe tells what hardly ever changes.
@@ -118,14 +124,15 @@ export function update(stats) {
   keyed(registries.body, stats.registries, (r) => r.name, (r) => {
     const row = registries.row();
     cell(row, 0, el('a', {href: `#/keys?registry=${encodeURIComponent(r.name)}`, text: r.name}));
-    cell(row, 5, el('span', {class: 'badge'}));
+    cell(row, 6, el('span', {class: 'badge'}));
     return row;
   }, (row, r) => {
-    cell(row, 1, num(r.keys));
-    cell(row, 2, bytes(r.bytes));
-    cell(row, 3, num(r.locks));
-    cell(row, 4, r.changed ? ago(r.changed) : 'not seen');
-    agreementBadge(row.cells[5].firstChild, r, stats);
+    cell(row, 1, access(r));
+    cell(row, 2, num(r.keys));
+    cell(row, 3, bytes(r.bytes));
+    cell(row, 4, num(r.locks));
+    cell(row, 5, r.changed ? ago(r.changed) : 'not seen');
+    agreementBadge(row.cells[6].firstChild, r, stats);
   });
   for (const p of plots) p.update(store.samples);
   picture.update(stats);
