@@ -25,7 +25,7 @@ func (h *Host) startDiscovery() finder {
 	svc := mdns.NewMdnsService(h.host, h.cfg.MDNSService, newFound(h))
 	if err := svc.Start(); err != nil {
 		h.mdnsFailed.Store(true)
-		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them in Static", "err", err)
+		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them instead (serve --peer, Config.Bootstrap)", "err", err)
 	}
 	return svc
 }

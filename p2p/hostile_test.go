@@ -379,8 +379,12 @@ func TestForeignProtocolsDoNotMesh(t *testing.T) {
 
 // Whoever has not shown membership is sent nothing, though it subscribes and grafts; what it sends is heard.
 func TestGossipIsForProvedPeers(t *testing.T) {
-	s := newScene(t, func(c *p2p.Config) { c.ProveFirst = true })
+	s := &scene{victim: newHost(t, func(c *p2p.Config) { c.ProveFirst = true }), in: newInbox()}
+	s.topic = join(t, s.victim, "reg", s.in.handle)
+	s.attacker, s.bystander = newRawPeer(t, s.victim, "reg"), newRawPeer(t, s.victim, "reg")
 	s.victim.Prove(s.bystander.host.ID().String())
+	meet(t, 1, s.topic)
+	require.Eventually(t, func() bool { return len(s.topic.Peers()) == 2 }, patience, time.Millisecond)
 	for i := range 3 {
 		require.NoError(t, s.topic.Publish(t.Context(), []byte{byte(i)}))
 		require.Eventually(t, func() bool { return s.bystander.count() > i }, patience, time.Millisecond)
