@@ -32,7 +32,7 @@ type expect struct {
 func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 	t := m.t
 	t.Helper()
-	o := hostile.Order{Attack: name, Number: max(1, want.number), Nodes: m.addrs(), Tickets: m.tickets, Seed: *seed, Scale: *keys}
+	o := hostile.Order{Attack: name, Number: max(1, want.number), Nodes: m.addrs(), Tickets: m.tickets, Seed: *seed}
 	debug.FreeOSMemory()
 	before, growth := resident(t), int64(0)
 	e.start(o)
@@ -169,6 +169,25 @@ func TestOutsiders(t *testing.T) {
 		{"score reset by reconnecting", expect{banned: true, refused: []string{"envelope"}}},
 		{"first frame by drops", expect{}},
 		{"sybils that stall", expect{number: 20, joiner: true}},
+	} {
+		t.Run(a.name, func(t *testing.T) {
+			m.t = t
+			e.t = t
+			m.attack(e, a.name, a.expect)
+		})
+	}
+}
+
+func TestInsiders(t *testing.T) {
+	e := newEnemies(t)
+	m := newMesh(t, 3)
+	for _, a := range []struct {
+		name string
+		expect
+	}{
+		{"future stamps", expect{refused: []string{"skew"}, ticket: true}}, // an honest node's clock may be wrong: it is not turned away
+		{"forged actor", expect{banned: true, refused: []string{"forged"}, ticket: true}},
+		{"CBOR bombs", expect{banned: true, refused: []string{"message"}, ticket: true}},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			m.t = t

@@ -18,11 +18,7 @@ import (
 	"github.com/minikv/minikv/property_test/hostile"
 )
 
-var (
-	long = flag.Duration("hostile.long", 0, "run all attackers mixed, 4 and then 20 to a node, for so long each")
-	seed = flag.Uint64("hostile.seed", 0, "seed of the attackers; 0: a fresh one")
-	keys = flag.Int("hostile.keys", 20_000, "keys that the flooding attacker writes")
-)
+var seed = flag.Uint64("hostile.seed", 0, "seed of the attackers; 0: a fresh one")
 
 // role makes this binary the attackers' process.
 const role = "MINIKV_HOSTILE_ROLE"

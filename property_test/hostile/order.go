@@ -20,7 +20,6 @@ type Order struct {
 	Nodes   []string          // multiaddrs of the honest nodes
 	Tickets map[string]string // by sort: see the Ticket constants
 	Seed    uint64
-	Scale   int // of floods: how many entries
 }
 
 // Sorts of tickets in an [Order].

@@ -25,6 +25,7 @@ type pipe struct {
 	s       network.Stream
 	r       *bufio.Reader
 	in, out int64
+	proved  bool // the attacker has shown a certificate that was taken
 }
 
 func (a *attacker) pipe(s network.Stream, kind string) *pipe {
@@ -90,7 +91,9 @@ func (p *pipe) drain() (frames [][]byte) {
 	for {
 		f, err := p.recv()
 		if err != nil {
-			p.a.tally.noteRatio(p.kind, p.out, p.in)
+			if !p.proved {
+				p.a.tally.noteRatio(p.kind, p.out, p.in)
+			}
 			return frames
 		}
 		frames = append(frames, f)
