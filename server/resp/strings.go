@@ -13,7 +13,7 @@ var stringCommands = []spec{
 	{"getdel", 2, writes | under, "string", oneKey, "The value of a key, which is deleted", (*conn).getDel},
 	{"getset", 3, writes | under, "string", oneKey, "The value that a key had, and a new one", (*conn).getSet},
 	{"mget", -2, reads, "string", allKeys, "The values of keys, of one moment", (*conn).mGet},
-	{"set", -3, writes | under, "string", oneKey, "Set the value of a key", (*conn).set_},
+	{"set", -3, writes | under, "string", oneKey, "Set the value of a key", (*conn).setCommand},
 	{"setex", 4, writes | under, "string", oneKey, "Set a value that expires after seconds", (*conn).setEx},
 	{"psetex", 4, writes | under, "string", oneKey, "Set a value that expires after milliseconds", (*conn).pSetEx},
 	{"mset", -3, writes | under, "string", pairs, "Set values of keys, all at once", (*conn).mSet},
