@@ -35,12 +35,15 @@ func (c *conn) registry() *minikv.Registry {
 }
 
 // failed answers with an error of the registry.
-func (c *conn) failed(r *minikv.Registry, err error) {
+func (c *conn) failed(r *minikv.Registry, err error) { c.failWith(c.db.explain(r, err)) }
+
+// explain gives the error of a registry that was closed the words for it, and forgets that registry.
+func (d *database) explain(r *minikv.Registry, err error) error {
 	if errors.Is(err, minikv.ErrClosed) {
-		c.db.closed(r)
-		err = c.db.notOpen()
+		d.closed(r)
+		return d.notOpen()
 	}
-	c.failWith(err)
+	return err
 }
 
 // peek looks a key up, and counts whether it was there. A key that cannot be is absent.
