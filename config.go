@@ -27,6 +27,7 @@ type Discovery string
 const (
 	DiscoveryNone Discovery = "none" // only Bootstrap, Connect, and whoever dials in
 	DiscoveryLAN  Discovery = "lan"  // also mDNS on the local network and port mapping at the router
+	DiscoveryDHT  Discovery = "dht"  // also rendezvous in a Kademlia DHT, see DHTPeers
 )
 
 // RelayPolicy says for whom a node is a relay.
@@ -60,6 +61,16 @@ type Config struct {
 
 	// Discovery is "none" by default.
 	Discovery Discovery
+
+	// DHTPeers holds nodes to ask for the rest of the DHT, for DiscoveryDHT, as multiaddrs that end in "/p2p/<peer
+	// id>". A node without any waits to be asked: it should have an address that others can dial. The DHT
+	// tells whoever asks for the hash of a registry's topic which peers are in it, and where they are; of
+	// a private registry nobody knows that hash but its members, and the nodes of the DHT that were asked for it.
+	DHTPeers []string
+
+	// DHTPublic makes the DHT the public one of IPFS instead of one of minikv nodes alone; without DHTPeers its
+	// usual nodes are asked. Default false.
+	DHTPublic bool
 
 	// Relays holds relays through which this node is reached while nobody can dial it, as multiaddrs that end
 	// in "/p2p/<peer id>". It stays connected to them. With DiscoveryLAN, peers that are relays serve without
@@ -128,12 +139,15 @@ func (c Config) validate() (Config, error) {
 	switch c.Discovery {
 	case "":
 		c.Discovery = DiscoveryNone
-	case DiscoveryNone, DiscoveryLAN:
+	case DiscoveryNone, DiscoveryLAN, DiscoveryDHT:
 	default:
-		return c, detailf(ErrInvalid, "Config.Discovery is %q; it can be %q or %q", c.Discovery, DiscoveryNone, DiscoveryLAN)
+		return c, detailf(ErrInvalid, "Config.Discovery is %q; it can be %q, %q or %q", c.Discovery, DiscoveryNone, DiscoveryLAN, DiscoveryDHT)
 	}
-	if c.Discovery == DiscoveryLAN && len(c.Listen) == 0 {
+	if c.Discovery != DiscoveryNone && len(c.Listen) == 0 {
 		return c, detailf(ErrInvalid, "Config.Discovery is %q but Config.Listen is empty: others could not dial; give an address such as /ip4/0.0.0.0/tcp/0", c.Discovery)
+	}
+	if c.Discovery != DiscoveryDHT && (len(c.DHTPeers) > 0 || c.DHTPublic) {
+		return c, detailf(ErrInvalid, "Config.DHTPeers and DHTPublic are for Discovery %q, not %q", DiscoveryDHT, c.Discovery)
 	}
 	switch c.RelayService {
 	case RelayNobody, RelayMembers, RelayAnyone:

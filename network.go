@@ -26,13 +26,10 @@ var relayPolicies = map[RelayPolicy]p2p.RelayPolicy{RelayNobody: p2p.RelayNobody
 
 // connect starts the node's network.
 func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
-	discovery := p2p.DiscoveryNone
-	if n.cfg.Discovery == DiscoveryLAN {
-		discovery = p2p.DiscoveryLAN
-	}
+	discovery := map[Discovery]p2p.Discovery{DiscoveryNone: p2p.DiscoveryNone, DiscoveryLAN: p2p.DiscoveryLAN, DiscoveryDHT: p2p.DiscoveryDHT}[n.cfg.Discovery]
 	host, err := p2p.New(ctx, p2p.Config{
 		Identity: key, Listen: n.cfg.Listen, Static: n.cfg.Bootstrap, Discovery: discovery, Relays: n.cfg.Relays, RelayService: relayPolicies[n.cfg.RelayService],
-		Known: n.knownPeers(), Remember: n.rememberPeers(),
+		DHTPeers: n.cfg.DHTPeers, DHTPublic: n.cfg.DHTPublic, Known: n.knownPeers(), Remember: n.rememberPeers(),
 		MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Logger: n.cfg.Logger,
 	})
 	if err != nil {

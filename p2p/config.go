@@ -21,6 +21,9 @@ const (
 	// DiscoveryLAN announces the host by mDNS on the local network, connects to
 	// the hosts found there, and asks the router for a port mapping.
 	DiscoveryLAN
+	// DiscoveryDHT does what DiscoveryLAN does, and finds members of topics in a
+	// Kademlia DHT.
+	DiscoveryDHT
 )
 
 func (d Discovery) String() string {
@@ -29,6 +32,8 @@ func (d Discovery) String() string {
 		return "none"
 	case DiscoveryLAN:
 		return "lan"
+	case DiscoveryDHT:
+		return "dht"
 	}
 	return fmt.Sprintf("Discovery(%d)", uint8(d))
 }
@@ -59,6 +64,13 @@ type Config struct {
 	Static []string
 	// Discovery finds further peers. Default DiscoveryNone.
 	Discovery Discovery
+	// DHTPeers holds the multiaddrs, each ending in /p2p/ID, of hosts to ask for the rest
+	// of the DHT, for DiscoveryDHT. A host without any is one for others to ask.
+	DHTPeers []string
+	// DHTPublic makes the DHT the public one of IPFS: anyone may ask it who is interested
+	// in the hash of a topic's name. Default: a DHT of the hosts of this package that name
+	// each other. Without DHTPeers, its usual ones are asked.
+	DHTPublic bool
 	// Relays holds the multiaddrs, each ending in /p2p/ID, of relays through which this
 	// host wants to be reached while nobody can dial it (circuit relay v2). It stays
 	// connected to them as to those in Static.
@@ -126,8 +138,8 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.Limits.fill(); err != nil {
 		return c, err
 	}
-	if c.Discovery > DiscoveryLAN {
-		return c, fmt.Errorf("p2p: unknown discovery %v: use DiscoveryNone or DiscoveryLAN", c.Discovery)
+	if c.Discovery > DiscoveryDHT {
+		return c, fmt.Errorf("p2p: unknown discovery %v: use DiscoveryNone, DiscoveryLAN or DiscoveryDHT", c.Discovery)
 	}
 	return c, c.ensureIdentity()
 }

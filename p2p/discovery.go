@@ -19,12 +19,13 @@ type finder interface{ io.Closer }
 // finder that cannot start is logged, not fatal: a host without multicast can still
 // be reached by its address.
 func (h *Host) startDiscovery() finder {
-	if h.cfg.Discovery != DiscoveryLAN {
+	if h.cfg.Discovery == DiscoveryNone {
 		return nil
 	}
-	svc := mdns.NewMdnsService(h.host, h.cfg.MDNSService, found{h, make(chan struct{}, maxFound)})
+	svc := mdns.NewMdnsService(h.host, h.cfg.MDNSService, newFound(h))
 	if err := svc.Start(); err != nil {
-		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them in Static", "err", err)
+		h.mdnsFailed.Store(true)
+		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them instead (serve --peer, Config.Bootstrap)", "err", err)
 	}
 	return svc
 }
@@ -34,6 +35,8 @@ type found struct {
 	h    *Host
 	busy chan struct{}
 }
+
+func newFound(h *Host) found { return found{h, make(chan struct{}, maxFound)} }
 
 // HandlePeerFound implements mdns.Notifee, which calls it on a goroutine of its own,
 // once for a peer in an hour: hence the peer is dialled until it has been away for

@@ -58,6 +58,9 @@ type Host struct {
 	redial  *redialer
 	streams *streamTable
 	finder  finder
+	meeting *rendezvous // nil without DHT
+
+	mdnsFailed atomic.Bool
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -122,6 +125,11 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, errors.Join(fmt.Errorf("p2p: starting gossip: %w", err), h.Close())
 	}
 	h.host.Network().Notify(h.peers)
+	if cfg.Discovery == DiscoveryDHT {
+		if h.meeting, err = h.startDHT(); err != nil {
+			return nil, errors.Join(err, h.Close())
+		}
+	}
 	h.finder = h.startDiscovery()
 	for _, info := range static {
 		h.redial.keep(info)
@@ -224,6 +232,11 @@ func (h *Host) shutdown() error {
 	if h.finder != nil {
 		if err := h.finder.Close(); err != nil {
 			h.log.Debug("closing discovery", "err", err)
+		}
+	}
+	if h.meeting != nil {
+		if err := h.meeting.Close(); err != nil {
+			h.log.Debug("closing the DHT", "err", err)
 		}
 	}
 	h.puncher.close()

@@ -3,6 +3,7 @@
 package p2p_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"os"
@@ -122,4 +123,40 @@ func TestDiscoveryNoneSendsNothing(t *testing.T) {
 
 	newHost(t, everywhere, lan)
 	eventually(t, func() bool { n, err := sent(); return err == nil && n > 0 }, "the counter does not count")
+}
+
+// Members who know but a node of the DHT, which tells of nobody, find each other in it.
+func TestTheDHTBringsMembersTogether(t *testing.T) {
+	if !inNamespace(t, nowhere) {
+		return
+	}
+	inDHT := func(c *p2p.Config) {
+		c.Discovery, c.Listen = p2p.DiscoveryDHT, []string{"/ip4/0.0.0.0/tcp/0"}
+		c.MDNSService = "_" + rand.Text()[:8] + "._udp" // each of its own
+	}
+	boot := newHost(t, inDHT)
+	boot.Unserve(p2p.GreetProtocol)
+	var addr string
+	for _, a := range boot.Addrs() {
+		if strings.HasPrefix(a, "/ip4/192.168.7.1/") {
+			addr = a
+		}
+	}
+	ask := func(c *p2p.Config) { c.DHTPeers = []string{addr} }
+	var members []*p2p.Host
+	for range 3 {
+		h := newHost(t, inDHT, ask)
+		join(t, h, "reg", newInbox().handle)
+		members = append(members, h)
+	}
+	stranger := newHost(t, inDHT, ask)
+	join(t, stranger, "other", newInbox().handle)
+	for _, h := range members {
+		for _, other := range members {
+			eventually(t, func() bool { return h == other || isPeer(h, other.ID()) }, "not found")
+		}
+	}
+	require.False(t, isPeer(stranger, members[0].ID()))
+	state := members[0].State()
+	require.Positive(t, state.DHT)
 }

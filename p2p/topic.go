@@ -127,6 +127,9 @@ func (t *Topic) join() (err error) {
 	t.live.Store(true)
 	t.h.goRun(t.watchPeers)
 	t.h.greetAll()
+	if r := t.h.meeting; r != nil {
+		t.h.goRun(func() { r.follow(t) })
+	}
 	return nil
 }
 

@@ -40,7 +40,7 @@ type serveFlags struct {
 	durability, logFormat       string
 	memory, verbose             bool
 	listen, peers, public       []string
-	relays                      []string
+	relays, bootstrap           []string
 	relayService                string
 	maxValue, cacheMiB          int
 	resp                        respFlags
@@ -67,7 +67,8 @@ func newServe(a *app) *cobra.Command {
 	fl.StringVar(&f.relayService, "relay-service", "", "be a relay: members: for nodes that share a registry, without limits; anyone: for all, 128 KiB and 2 minutes a connection")
 	fl.Lookup("relay-service").NoOptDefVal = string(minikv.RelayMembers)
 	fl.StringArrayVar(&f.public, "public", nil, "open this registry without a secret, repeatable: whoever reaches the node and knows the name shares it")
-	fl.StringVar(&f.discovery, "discovery", "lan", "lan: find nodes by mDNS and ask the router for a port; none: only --peer, nothing is sent to anyone else")
+	fl.StringVar(&f.discovery, "discovery", "lan", "lan: find nodes by mDNS and ask the router for a port; none: only --peer, nothing is sent to anyone else; dht: lan, and a distributed hash table, see --bootstrap")
+	fl.StringArrayVar(&f.bootstrap, "bootstrap", nil, "multiaddr of a node of the distributed hash table to ask for the others, repeatable; ipfs: the public one; none: this node is one to be asked")
 	fl.IntVar(&f.maxValue, "max-value", minikv.DefaultMaxValueLen, "longest value that may be written here, in bytes")
 	fl.StringVar(&f.name, "name", "", "name of the node, for people")
 	f.http.add(fl)
@@ -89,10 +90,10 @@ func (f *serveFlags) check() error {
 		return usagef("--dir and --memory exclude each other")
 	case f.cacheMiB < 1 || f.cacheMiB > 1<<30:
 		return usagef("--cache-mib %d: it can be 1 or more", f.cacheMiB)
-	case f.discovery == "dht":
-		return usagef("--discovery dht is not in this version; use lan, or none with --peer")
-	case f.discovery != "lan" && f.discovery != "none":
-		return usagef("--discovery %q: use lan or none", f.discovery)
+	case f.discovery != "lan" && f.discovery != "none" && f.discovery != "dht":
+		return usagef("--discovery %q: use lan, none or dht", f.discovery)
+	case f.discovery != "dht" && len(f.bootstrap) > 0:
+		return usagef("--bootstrap is for --discovery dht; to connect to a node, name it with --peer")
 	}
 	if _, err := minikv.ParseDurability(f.durability); err != nil {
 		return usagef("--durability %q: use sync, group or async", f.durability)
@@ -122,7 +123,7 @@ func (f *serveFlags) check() error {
 	if f.relayService != "" && f.relayService != string(minikv.RelayMembers) && f.relayService != string(minikv.RelayAnyone) {
 		return usagef("--relay-service %q: use members or anyone, as in --relay-service=anyone", f.relayService)
 	}
-	for flag, addrs := range map[string][]string{"--peer": f.peers, "--relay": f.relays} {
+	for flag, addrs := range map[string][]string{"--peer": f.peers, "--relay": f.relays, "--bootstrap": f.dhtPeers()} {
 		for _, s := range addrs {
 			if _, err := peer.AddrInfoFromString(s); err != nil {
 				return usagef("%s %q is no address of a node (%w); serve prints its own, an example: /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…", flag, s, err)
@@ -130,6 +131,13 @@ func (f *serveFlags) check() error {
 		}
 	}
 	return nil
+}
+
+// dhtPublic is the word that stands for the public DHT among the addresses of --bootstrap.
+const dhtPublic = "ipfs"
+
+func (f *serveFlags) dhtPeers() []string {
+	return slices.DeleteFunc(slices.Clone(f.bootstrap), func(s string) bool { return s == dhtPublic })
 }
 
 // home is where a node has its data and its socket.
@@ -216,7 +224,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
 	cfg := minikv.Config{
 		NodeName: f.name, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
-		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20, Relays: f.relays, RelayService: minikv.RelayPolicy(f.relayService),
+		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20, Relays: f.relays, DHTPeers: f.dhtPeers(), DHTPublic: slices.Contains(f.bootstrap, dhtPublic), RelayService: minikv.RelayPolicy(f.relayService),
 	}
 	cfg.Durability, _ = minikv.ParseDurability(f.durability) // checked before
 	port := -1

@@ -180,6 +180,13 @@ func (h *Host) Readdress(addrs ...string) {
 	h.route()
 }
 
+// Deaf keeps mDNS from the machine.
+func (h *Host) Deaf() *Host {
+	h.lab.t.Helper()
+	h.lab.run(in(h.ns, "nft add table inet deaf", `nft "add chain inet deaf entering { type filter hook input priority 0; }"`, "nft add rule inet deaf entering udp dport 5353 drop"))
+	return h
+}
+
 // Unplug takes the machine's link down, Plug up again.
 func (h *Host) Unplug() { h.lab.t.Helper(); h.lab.run(in(h.ns, "ip link set eth0 down")) }
 
