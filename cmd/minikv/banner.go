@@ -114,8 +114,13 @@ func (a *app) printBanner(b banner) error {
 		a.linef("\nJoin another node, %s:\n  %s", where, join)
 	}
 	if own := b.owned(); own != "" {
-		a.linef("\nShare %s with a second node: make a ticket here, which is a secret, and paste it there", printable(own))
-		a.linef("  %s ticket %s --write\n  %s join -", b.program, quoteShell(own), b.program)
+		a.linef("\nShare %s with another node: make a ticket here, which is a secret, start the other one, and paste it there. On this machine", printable(own))
+		a.linef("the last line needs the MINIKV_ADDR that the other one prints:")
+		serve := "serve --memory"
+		if b.discovery == "none" {
+			serve += " --discovery none"
+		}
+		a.linef("  %[1]s ticket %[2]s --write\n  %[1]s %[3]s\n  %[1]s join -", b.program, quoteShell(own), serve)
 	}
 	a.linef("")
 	return outputError(a.stdout.Flush())
