@@ -23,7 +23,7 @@ func TestConfigIsChecked(t *testing.T) {
 		{"long name", minikv.Config{NodeName: strings.Repeat("n", 129)}, "Config.NodeName has 129 bytes"},
 		{"odd name", minikv.Config{NodeName: "a\tb"}, "U+0009"},
 		{"identity", minikv.Config{Identity: ed25519.PrivateKey("short")}, "Config.Identity has 5 bytes"},
-		{"discovery", minikv.Config{Discovery: "dht"}, `it can be "none" or "lan"`},
+		{"discovery", minikv.Config{Discovery: "moon"}, `it can be "none", "lan"`},
 		{"lan without listening", minikv.Config{Discovery: minikv.DiscoveryLAN}, "Config.Listen is empty"},
 		{"skew", minikv.Config{MaxClockSkew: 25 * time.Hour}, "1ms to 24h0m0s, or 0 for 1m0s"},
 		{"retention", minikv.Config{TombstoneRetention: time.Millisecond}, "Config.TombstoneRetention is 1ms"},

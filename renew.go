@@ -38,7 +38,7 @@ func (n *Node) renew() error {
 		n.cfg.Logger.Warn("the disk is well, but the store cannot go on yet", "dir", n.dir, "err", err)
 		return err
 	}
-	n.cfg.Logger.Info("the store takes writes again", "dir", n.dir, "failed with", cause)
+	n.cfg.Logger.Info("the store takes writes again", "dir", n.dir, "cause", cause)
 	return nil
 }
 
