@@ -103,6 +103,9 @@ type Config struct {
 	// PingEvery is the time between two measurements of a peer's round trip.
 	// Default 1 min; negative: never.
 	PingEvery time.Duration
+	// ProveFirst keeps gossip, and the addresses of other members, from a peer until Prove
+	// is called for it; what it sends is taken.
+	ProveFirst bool
 	// UserAgent is told to connected peers. Default "minikv".
 	UserAgent string
 	// Logger receives what an operator may want to know. Nil: nothing is logged.
