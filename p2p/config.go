@@ -105,8 +105,8 @@ type Config struct {
 	// PingEvery is the time between two measurements of a peer's round trip.
 	// Default 1 min; negative: never.
 	PingEvery time.Duration
-	// KeepAlive is after how long without a byte a TCP connection is tested. Default 30 s.
-	// Routers forget connections that are silent for some minutes.
+	// KeepAlive is after how long without a byte a connection over TCP is tested by the
+	// multiplexer; the kernel's own test comes every 30 s. Default 30 s.
 	KeepAlive time.Duration
 	// Heartbeat is the time between two looks at the gossip mesh: a new link relays others'
 	// messages from the next one on. Default 200 ms; a longer one spares processor time.

@@ -74,20 +74,11 @@ func (t *peerTable) Connected(_ network.Network, c network.Conn) {
 		t.tell(p, true)
 	}
 	t.conns[p][c] = struct{}{}
-	t.h.keepAlive(c)
 	if !isRelayed(c.RemoteMultiaddr()) && len(t.conns[p]) > 1 {
 		t.h.goRun(func() { t.h.leaveRelay(p) })
 	}
 	if len(t.conns[p]) > 1 {
 		t.h.goRun(func() { t.h.proveOthers(c) })
-	}
-}
-
-// keepAlive sets how often the kernel tests an idle TCP connection.
-func (h *Host) keepAlive(c network.Conn) {
-	var k interface{ SetKeepAlivePeriod(time.Duration) error }
-	if h.cfg.KeepAlive != DefaultKeepAlive && c.As(&k) {
-		_ = k.SetKeepAlivePeriod(h.cfg.KeepAlive) // the default is as good, and costs more
 	}
 }
 
