@@ -29,7 +29,7 @@ type CheckedRegistry struct {
 
 // CheckFault is something in a directory that is not as it should be.
 type CheckFault struct {
-	Sort     string // "entry", "index", "context", "digest", "state", "store", "unreadable" or "unknown row"
+	Sort     string // "entry", "index", "context", "digest", "state", "store", "unreadable" "unknown row" or "keys"
 	Registry string // empty: none in particular
 	Text     string
 }
@@ -40,7 +40,8 @@ type CheckFault struct {
 // kept under another name beside it; that needs as much room again. What was lost is taken out of what the
 // registry has seen, so the node gets it from its peers when it is opened near them; nothing is made up.
 //
-// Faults are in the report; an error says that the directory could not be looked at: [ErrStorage],
+// The keys of private registries are looked at, too; what is wrong with them cannot be repaired, only brought back from
+// a copy, or by joining again. Faults are in the report; an error says that the directory could not be looked at: [ErrStorage],
 // [ErrBadFormat] when it holds no node's data or that of a later version, [ErrCorrupt] when the engine cannot
 // open it at all. In that case restore a snapshot, or begin with an empty directory and get the data from peers.
 // CheckDir takes time and memory in proportion to the directory, some 10 bytes of it for each key.
@@ -57,7 +58,12 @@ func CheckDir(ctx context.Context, dir string, repair bool) (CheckReport, error)
 	if err != nil {
 		return CheckReport{}, wrapDir("check", err)
 	}
-	return checkReport(found), nil
+	r := checkReport(found)
+	for _, err := range checkKeys(dir) {
+		r.Found++
+		r.Faults = append(r.Faults, CheckFault{Sort: "keys", Text: err.Error()})
+	}
+	return r, nil
 }
 
 func checkReport(found store.Report) CheckReport {

@@ -14,3 +14,5 @@ func Tuned(cfg Config, tune func(*store.Options)) Config {
 	cfg.tune = tune
 	return cfg
 }
+
+var DigestKeyOf = digestKeyOf

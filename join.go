@@ -78,7 +78,9 @@ func (n *Node) join(ctx context.Context, t *ticket.Ticket, opts []JoinOption) (*
 	if m.ended(n.cfg.Clock()) {
 		return nil, ticketEnded(t)
 	}
-	n.mu.Lock()
+	if err := n.lockFor(ctx, t.Name); err != nil {
+		return nil, err
+	}
 	defer n.mu.Unlock()
 	if n.closed {
 		return nil, ErrClosed

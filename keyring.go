@@ -128,6 +128,31 @@ func (k *keyring) forget(name string) (bool, error) {
 	return true, nil
 }
 
+// checkKeys returns what is wrong with the keys in a directory.
+func checkKeys(dir string) (faults []error) {
+	files, err := os.ReadDir(filepath.Join(dir, keysDir))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return []error{detailf(ErrStorage, "the registries' keys: %v", err)}
+	}
+	for _, f := range files {
+		if filepath.Ext(f.Name()) != ".key" {
+			continue
+		}
+		path := filepath.Join(dir, keysDir, f.Name())
+		t, err := readKeyFile(path)
+		if err == nil && t != nil && keyFile(dir, t.Name) != path {
+			err = detailf(ErrCorrupt, "the registry's keys %s are those of %q, whose file has another name", path, t.Name)
+		}
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return faults
+}
+
 // moveKeys takes the keys of one directory over to another.
 func moveKeys(from, to string) error {
 	files, err := os.ReadDir(filepath.Join(from, keysDir))

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/minikv/minikv"
 )
 
 func TestPutTravelsByGossip(t *testing.T) {
@@ -44,4 +46,21 @@ func TestPartitionHeals(t *testing.T) {
 	n, err := a.Len(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, 201, n)
+}
+
+// What a node brings along when it connects goes on to those it does not know, at once: gossip does not carry it.
+func TestWhatCameInAnExchangeTravelsOn(t *testing.T) {
+	regs := make([]*minikv.Registry, 4)
+	for i := range regs {
+		regs[i] = openRegistry(t, online(t, minikv.Config{SyncInterval: time.Hour}), "test")
+	}
+	for i := range regs[:3] {
+		connect(t, regs[i].Node(), regs[i+1].Node())
+		require.NoError(t, regs[i].WaitSynced(within(t), 1))
+	}
+	disconnect(t, regs[0].Node(), regs[1].Node())
+	put(t, regs[0], "k", "written offline")
+	connect(t, regs[0].Node(), regs[1].Node())
+	requireEqual(t, regs...)
+	require.Equal(t, "written offline", value(t, regs[3], "k"))
 }

@@ -34,8 +34,9 @@ type Node struct {
 	mu         sync.RWMutex
 	closed     bool
 	registries map[string]*Registry
-	byID       map[string]*Registry // the public ones, by what exchanges call them
-	keyring    keyring              // of the private ones
+	byID       map[string]*Registry     // the public ones, by what exchanges call them
+	dropping   map[string]chan struct{} // those on their way out; closed when they have gone
+	keyring    keyring                  // of the private ones
 	closing    sync.Once
 	closeErr   error
 }
@@ -61,7 +62,7 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, start: time.Now(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}, keyring: keyring{dir: dir, memory: map[string]*ticket.Ticket{}}}
+	n := &Node{cfg: cfg, start: time.Now(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}, dropping: map[string]chan struct{}{}, keyring: keyring{dir: dir, memory: map[string]*ticket.Ticket{}}}
 	clock := hlc.Config{MaxSkew: cfg.MaxClockSkew}
 	if dir != "" {
 		if err := n.openStore(dir, &clock); err != nil {
@@ -200,7 +201,9 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 	}
 	n.renewing.RLock()
 	defer n.renewing.RUnlock()
-	n.mu.Lock()
+	if err := n.lockFor(ctx, name); err != nil {
+		return nil, err
+	}
 	defer n.mu.Unlock()
 	if n.closed {
 		return nil, ErrClosed
@@ -218,6 +221,24 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 		return nil, err
 	}
 	return n.addRegistry(name, o)
+}
+
+// lockFor locks the node once no registry of that name is on its way out: who opened it before its entries have gone would bring it
+// back. After an error the node is not locked.
+func (n *Node) lockFor(ctx context.Context, name string) error {
+	for {
+		n.mu.Lock()
+		gone := n.dropping[name]
+		if gone == nil {
+			return nil
+		}
+		n.mu.Unlock()
+		select {
+		case <-gone:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // addRegistry opens a registry that is not open. The node is locked.
@@ -350,6 +371,10 @@ func (n *Node) drop(name string) error {
 		delete(n.byID, registryID(name))
 	}
 	closed := n.closed
+	gone := make(chan struct{})
+	if r != nil {
+		n.dropping[name] = gone
+	}
 	n.mu.Unlock()
 	switch {
 	case closed:
@@ -357,6 +382,12 @@ func (n *Node) drop(name string) error {
 	case r == nil:
 		return detailf(ErrNotFound, "no registry of that name is open")
 	}
+	defer func() {
+		n.mu.Lock()
+		delete(n.dropping, name)
+		n.mu.Unlock()
+		close(gone)
+	}()
 	err := r.close()
 	if n.store() != nil {
 		err = errors.Join(err, translate(n.store().Drop(name)))

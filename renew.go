@@ -6,7 +6,11 @@ import (
 
 // renew puts a store that has failed right again, once there is room and the disk can be written: it is opened
 // anew under the registries, which go on as they are. What they had taken in and the disk had not is carried over.
+// Reads wait meanwhile: about as long as opening the directory takes.
 func (n *Node) renew() error {
+	if err := n.store().Probe(); err != nil {
+		return err
+	}
 	n.renewing.Lock()
 	defer n.renewing.Unlock()
 	n.mu.RLock()
@@ -30,10 +34,12 @@ func (n *Node) renew() error {
 		r.mu.RWMutex.Unlock()
 		r.link.kick()
 	}
-	if err == nil {
-		n.cfg.Logger.Info("the store takes writes again", "dir", n.dir, "failed with", cause)
+	if err != nil {
+		n.cfg.Logger.Warn("the disk is well, but the store cannot go on yet", "dir", n.dir, "err", err)
+		return err
 	}
-	return err
+	n.cfg.Logger.Info("the store takes writes again", "dir", n.dir, "cause", cause)
+	return nil
 }
 
 // retry paces attempts that fail.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/minikv/minikv"
@@ -349,7 +350,7 @@ func TestSnapshotsHoldNoKeys(t *testing.T) {
 	require.Equal(t, "v", value(t, r, "k"))
 }
 
-func TestARepairedDirectoryKeepsItsKeys(t *testing.T) {
+func TestKeysAreChecked(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	n := openIn(t, dir, minikv.Config{})
@@ -360,6 +361,18 @@ func TestARepairedDirectoryKeepsItsKeys(t *testing.T) {
 	rep, err := minikv.CheckDir(ctx, dir, false)
 	require.NoError(t, err)
 	require.Zero(t, rep.Found)
+	files, err := filepath.Glob(filepath.Join(dir, "registries", "*.key"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	whole, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(files[0], whole[:50], 0o600))
+	rep, err = minikv.CheckDir(ctx, dir, false)
+	require.NoError(t, err)
+	require.Equal(t, 1, rep.Found)
+	require.Equal(t, "keys", rep.Faults[0].Sort)
+	require.NotContains(t, rep.Faults[0].Text, string(whole[20:40]))
+	require.NoError(t, os.WriteFile(files[0], whole, 0o600))
 	n = openIn(t, dir, minikv.Config{})
 	r, err = n.Registry(ctx, "test")
 	require.NoError(t, err)
@@ -416,4 +429,27 @@ func TestLookupFindsOpenRegistries(t *testing.T) {
 	require.Same(t, a, r)
 	_, ok = a.Node().Lookup("other")
 	require.False(t, ok)
+}
+
+func TestARepairedDirectoryKeepsItsKeys(t *testing.T) {
+	dir := t.TempDir()
+	n := openIn(t, dir, minikv.Config{})
+	r, err := n.Registry(ctx, "test")
+	require.NoError(t, err)
+	put(t, r, "k1", "v")
+	put(t, r, "k2", "v")
+	require.NoError(t, n.Close())
+	db, err := pebble.Open(dir, &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Logger: noLog{}})
+	require.NoError(t, err)
+	prefix := []byte{0, 0, 0, 1, 'e', 1}
+	require.NoError(t, db.DeleteRange(append(prefix, "k1"...), append(prefix, "k2"...), pebble.Sync))
+	require.NoError(t, db.Close())
+	rep, err := minikv.CheckDir(ctx, dir, true)
+	require.NoError(t, err)
+	require.True(t, rep.Repaired)
+	n = openIn(t, dir, minikv.Config{})
+	r, err = n.Registry(ctx, "test")
+	require.NoError(t, err)
+	require.Equal(t, minikv.RightsOwner, r.Access().Rights)
+	require.Equal(t, "v", value(t, r, "k2"))
 }

@@ -2,7 +2,6 @@ package lwwmap
 
 import (
 	"crypto/sha256"
-	"unsafe"
 
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/hlc"
@@ -104,7 +103,7 @@ func (m *Map) Write(e Entry) (now, was Record, ok bool) {
 // WriteAt is Write for a key that Find has looked up; nothing must have been
 // written since.
 func (m *Map) WriteAt(p *Place, e *Entry) (now, was Record, ok bool) {
-	now = Record{unsafe.SliceData(pack(e))}
+	now = pack(e)
 	if !m.batching {
 		now.seal(m.digestKey)
 	}

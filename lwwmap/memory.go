@@ -2,7 +2,6 @@ package lwwmap
 
 import (
 	"encoding/binary"
-	"unsafe"
 
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/hlc"
@@ -65,8 +64,7 @@ func order(c *cell) ordered { return ordered{prefixOf(c.rec.Key()), c} }
 // pivot is a place in the order of keys: that of key or, if it is too long to
 // be one, of the longest key before it.
 func pivot(key string) ordered {
-	b := pack(&Entry{Key: key[:min(len(key), MaxKeyLen)]})
-	return order(&cell{rec: Record{unsafe.SliceData(b)}})
+	return order(&cell{rec: pack(&Entry{Key: key[:min(len(key), MaxKeyLen)]})})
 }
 
 func prefixOf(key string) uint64 {

@@ -46,13 +46,16 @@ const (
 // Pack copies e into a record. The hash is keyed with digestKey. Key and value
 // must be within MaxKeyLen and MaxValueLen.
 func Pack(e *Entry, digestKey Digest) Record {
-	b := pack(e)
-	seal(b, digestKey)
-	return Record{unsafe.SliceData(b)}
+	r := pack(e)
+	r.seal(digestKey)
+	return r
 }
 
+// recordOf returns the record that these bytes are.
+func recordOf(b []byte) Record { return Record{unsafe.SliceData(b)} }
+
 // pack is Pack without the hash.
-func pack(e *Entry) []byte {
+func pack(e *Entry) Record {
 	n, form := narrowLen, byte(e.Kind)
 	if e.Dot.Seq > math.MaxUint32 || len(e.Value) > math.MaxUint16 || len(e.Key) > math.MaxUint8 {
 		form |= formWide
@@ -87,7 +90,7 @@ func pack(e *Entry) []byte {
 		rest = rest[expiryLen:]
 	}
 	copy(rest, e.Value)
-	return b
+	return recordOf(b)
 }
 
 // putLengths writes the part of the header that has two forms; its length says
@@ -106,13 +109,12 @@ func putLengths(b []byte, e *Entry) {
 
 // seal puts the hash of all that follows in front. The digest key takes the
 // place of the hash while hashing, which keys it without another copy.
-func seal(b []byte, digestKey Digest) {
+func (r Record) seal(digestKey Digest) {
+	b := r.bytes()
 	copy(b, digestKey[:])
 	sum := sha256.Sum256(b)
 	copy(b, sum[:len(digestKey)])
 }
-
-func (r Record) seal(digestKey Digest) { seal(r.bytes(), digestKey) }
 
 // live returns what a record adds to the digest tree: nothing if it is a
 // tombstone, or none.
@@ -177,7 +179,7 @@ func ParseRecord(b []byte) (Record, error) {
 	if len(b) < narrowLen {
 		return Record{}, errDamaged
 	}
-	r := Record{unsafe.SliceData(b)}
+	r := recordOf(b)
 	if r.headerLen() > len(b) || r.Size() != len(b) || !r.Kind().Valid() || r.form()&^formAll != 0 || r.klen() == 0 {
 		return Record{}, errDamaged
 	}
@@ -188,9 +190,9 @@ var errDamaged = errors.New("lwwmap: not a packed record")
 
 // Intact says whether the record is as Pack made it under the digest key of m.
 func (m *Map) Intact(r Record) bool {
-	b := append([]byte(nil), r.bytes()...)
-	seal(b, m.digestKey)
-	return Record{unsafe.SliceData(b)}.Hash() == r.Hash()
+	again := recordOf(append([]byte(nil), r.bytes()...))
+	again.seal(m.digestKey)
+	return again.Hash() == r.Hash()
 }
 
 // Size is the length of the packed record in bytes.

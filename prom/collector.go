@@ -43,8 +43,8 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		if err != nil {
 			break // closed
 		}
-		r, err := c.node.Registry(context.Background(), name)
-		if err != nil {
+		r, ok := c.node.Lookup(name)
+		if !ok {
 			continue // dropped a moment ago
 		}
 		s.registries++

@@ -12,8 +12,14 @@ import (
 
 // act makes one random operation on one random process.
 func (w *world) act() {
-	up := w.up()
+	up := w.writersUp()
 	if len(up) == 0 {
+		return
+	}
+	if readers := w.readersUp(); len(readers) > 0 && w.chance(0.05) {
+		p := pick(w, readers)
+		p.collect()
+		p.settle()
 		return
 	}
 	p := pick(w, up)

@@ -95,6 +95,9 @@ func (w *world) leave() {
 		return
 	}
 	p := pick(w, up)
+	if !p.reader && len(w.writersUp()) < 4 {
+		return
+	}
 	n := p.node
 	crashes := [2]int{w.tally[cCrashMemory], w.tally[cCrashDisk]}
 	p.crash()
@@ -114,15 +117,20 @@ func (w *world) bridge() {
 			stay = append(stay, n)
 		}
 	}
-	for i, n := range stay {
-		if i > 0 && w.distances(stay[0])[n] < 0 {
-			w.connect(n, stay[w.rng.IntN(i)])
+	var writers []*node
+	for _, n := range stay {
+		if len(writers) > 0 && w.distances(writers[0])[n] < 0 {
+			w.connect(n, writers[w.rng.IntN(len(writers))])
 			w.relink(n)
+		}
+		if !n.reader {
+			writers = append(writers, n)
 		}
 	}
 }
 
-// distances returns the hops from a node to each, -1 if there is no way.
+// distances returns the hops from a node to each, -1 if there is no way. No way
+// leads through a reader, which passes nothing on.
 func (w *world) distances(from *node) map[*node]int {
 	d := map[*node]int{}
 	for _, n := range w.nodes {
@@ -130,6 +138,9 @@ func (w *world) distances(from *node) map[*node]int {
 	}
 	d[from] = 0
 	for queue := []*node{from}; len(queue) > 0; queue = queue[1:] {
+		if queue[0].reader && queue[0] != from {
+			continue
+		}
 		for _, l := range w.linksOf(queue[0]) {
 			if n := l.other(queue[0]); d[n] < 0 {
 				d[n] = d[queue[0]] + 1

@@ -82,6 +82,9 @@ func (w *world) round() {
 	for _, l := range links {
 		w.now += w.exp(w.plan.delay)
 		a, b := l.ends[0].proc, l.ends[1].proc
+		if a.reader && b.reader {
+			continue
+		}
 		if w.chance(0.5) {
 			a, b = b, a
 		}
@@ -96,6 +99,9 @@ func (w *world) reconcile(a, b *process) {
 	b.commit()
 	x.ends[0] = &terminal{wire: x, node: a.node, proc: a, session: a.rep.Dial(a.instant(), b.name)}
 	x.ends[1] = &terminal{wire: x, node: b.node, proc: b, session: b.rep.Accept(b.instant(), a.name)}
+	for _, t := range x.ends {
+		limit(t.session, t.node, t.other().node)
+	}
 	for moved := true; moved; {
 		moved = false
 		for _, t := range x.ends {
@@ -139,7 +145,12 @@ func (w *world) reading() (at lwwmap.Order) {
 }
 
 func (w *world) equal() bool {
-	up, at := w.up(), w.reading().Stamp
+	up, at := w.writersUp(), w.reading().Stamp
+	for _, p := range w.readersUp() {
+		if !w.agrees(p, up[0], w.reading()) {
+			return false
+		}
+	}
 	for _, p := range up[1:] {
 		if p.rep.Map().RootAt(at) != up[0].rep.Map().RootAt(at) || !p.rep.Map().Context().Equal(up[0].rep.Map().Context()) {
 			return false
@@ -169,7 +180,11 @@ func (w *world) failUnequal(format string, args ...any) {
 func (w *world) checkResult() {
 	at := w.reading().Stamp
 	w.book.reading = max(w.book.reading, at)
-	up := w.up()
+	up := w.writersUp()
+	for _, p := range w.readersUp() {
+		p.noisy = true
+		p.check()
+	}
 	for _, p := range up {
 		p.noisy = true
 		p.check()
@@ -212,7 +227,7 @@ func (w *world) checkLeases() {
 		}
 	}
 	// Two claims made without knowing of each other: the earlier one stands.
-	up := w.up()
+	up := w.writersUp()
 	key := w.key()
 	w.healByRounds()
 	var tokens []lwwmap.Token
@@ -260,7 +275,7 @@ func (w *world) renewAll() map[string]int {
 // checkWritable: no key is stuck. A write anywhere wins everywhere.
 func (w *world) checkWritable() {
 	w.healByRounds()
-	p := pick(w, w.up())
+	p := pick(w, w.writersUp())
 	var keys []string
 	for i := range w.plan.keys {
 		key := string(rune('k')) + string(rune('0'+i))
@@ -273,7 +288,7 @@ func (w *world) checkWritable() {
 	w.healByRounds()
 	for _, key := range keys {
 		want := p.rep.Map().Get(lwwmap.Data, key)
-		for _, q := range w.up() {
+		for _, q := range w.writersUp() {
 			if got := q.rep.Map().Get(lwwmap.Data, key); got.IsZero() || got.Hash() != want.Hash() {
 				w.fail("%s wrote %s after the faults, but %s holds %s", p.name, show(want), q.name, show(got))
 			}

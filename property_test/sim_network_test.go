@@ -82,7 +82,9 @@ func (w *world) notice(l *link, side int) {
 	}
 	if up && l.told[side] != [2]*process{here, there} {
 		w.tell("%s is told that %s is there", here.name, there.name)
-		here.rep.PeerUp(here.instant(), there.name)
+		if !here.reader || !there.reader { // two readers have nothing for each other
+			here.rep.PeerUp(here.instant(), there.name)
+		}
 		l.told[side] = [2]*process{here, there}
 	}
 	here.settle()

@@ -27,6 +27,7 @@ type node struct {
 	faulty  bool // the disk refuses writes
 	proc    *process
 	gone    bool          // never comes back
+	reader  bool          // may only read
 	issued  hlc.Timestamp // highest stamp it has issued and should remember
 	made    []*op         // writes of the running process since its last sync
 }
@@ -157,6 +158,9 @@ func (p *process) changed(c replica.Change) {
 		// The join has taken out a higher entry, and this one, which had lost to
 		// it before, is what remains: a late write.
 		p.witness.forgive(c.Now)
+	}
+	if p.reader && !c.Now.IsZero() && p.witness.forgive(c.Now) {
+		w.tally[cFollowed]++ // a writer that has seen all that the reader has holds it
 	}
 	w.must(p.named(p.witness.changed(c.Was, c.Now)))
 	if !c.Local && !c.Dropped && !c.Now.IsZero() {

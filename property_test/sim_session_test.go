@@ -45,6 +45,7 @@ func (p *process) dial(peer string) {
 	to := w.named(peer)
 	p.commit()
 	s := p.rep.Dial(p.instant(), peer)
+	limit(s, p.node, to)
 	x := &wire{w: w}
 	x.ends[0] = &terminal{wire: x, node: p.node, proc: p, session: s, heard: w.now}
 	x.ends[1] = &terminal{wire: x, node: to, proc: to.proc, heard: w.now}
@@ -142,6 +143,7 @@ func (t *terminal) receive(f replica.Frame) {
 		p.syncFirst()
 		p.commit()
 		t.session = p.rep.Accept(p.instant(), t.other().node.name)
+		limit(t.session, t.node, t.other().node)
 	}
 	err := t.session.Handle(p.instant(), f)
 	w.note("frame", p.index)
@@ -215,6 +217,9 @@ func (w *world) dropWires(p *process) {
 func (t *terminal) ended(state replica.State) {
 	w, p := t.proc.w, t.proc
 	stats := t.session.Stats()
+	if t.node.reader {
+		w.tally[cOneSided]++
+	}
 	w.note("ended", p.index, uint64(state), stats.Sent, stats.Received, uint64(stats.Dropped))
 	w.tell("%s ends a session with %s: %s, sent %d, received %d, refused %d, dropped %d", p.name, t.other().node.name, state, stats.Sent, stats.Received, stats.Refused, stats.Dropped)
 	if stats.Rounds > 2 {

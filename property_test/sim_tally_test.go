@@ -50,6 +50,10 @@ const (
 	cByTicks      = "worlds healed by schedule alone"
 	cRounds       = "rounds to heal"
 	cReplayedRuns = "seeds run twice"
+	cReaders      = "readers"
+	cOneSided     = "sessions of a reader"
+	cFollowed     = "entries that a reader had seen deleted and took again"
+	cAhead        = "readers found to hold more than any writer"
 )
 
 // leastShare is how often each of these must come up, per world and on
@@ -58,7 +62,7 @@ var leastShare = map[string]float64{
 	cLoss: 1, cReplay: 1, cReorder: 1, cDark: 1, cOneWay: 0.5, cTwoWay: 0.5, cCut: 0.5, cCrashMemory: 0.5, cCrashDisk: 0.5,
 	cUnsynced: 0.5, cRollback: 0.35, cJoin: 0.5, cLeave: 0.2, cSkewed: 0.5, cJump: 0.05, cDisk: 0.2, cSleep: 0.05, cCollect: 0.5,
 	cTies: 0.5, cTombstones: 1, cExpired: 1, cLate: 0.05, cDropped: 0.5, cBig: 0.05, cClaims: 1, cRenewals: 1, cReleases: 0.5, cLeaseLost: 0.2, cRivals: 0.05,
-	cFenced: 1, cLocked: 0.5, cByTicks: 0.1, cMerged: 5,
+	cFenced: 1, cLocked: 0.5, cByTicks: 0.1, cMerged: 5, cReaders: 0.2, cOneSided: 2,
 }
 
 // tally counts by name.

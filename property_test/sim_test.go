@@ -83,6 +83,7 @@ func (w *world) build() {
 	for range w.rng.IntN(2 * w.plan.nodes) {
 		w.connect(pick(w, w.nodes), pick(w, w.nodes))
 	}
+	w.addReaders(w.drawReaders())
 	for _, n := range w.nodes {
 		n.boot()
 	}

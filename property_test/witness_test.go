@@ -215,9 +215,12 @@ func show(r lwwmap.Record) string {
 	return text
 }
 
-// forgive allows an entry to be held again.
-func (w *witness) forgive(r lwwmap.Record) {
-	if o := w.book.find(r.Dot()); o != nil && w.lost.has(o.id) {
-		w.lost[o.id>>6] &^= 1 << (o.id & 63)
+// forgive allows an entry to be held again, and says whether it was lost before.
+func (w *witness) forgive(r lwwmap.Record) bool {
+	o := w.book.find(r.Dot())
+	if o == nil || !w.lost.has(o.id) {
+		return false
 	}
+	w.lost[o.id>>6] &^= 1 << (o.id & 63)
+	return true
 }

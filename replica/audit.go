@@ -218,6 +218,9 @@ func (s *Session) settleKey(k itemKey, mine lwwmap.Record, theirs lwwmap.Item, t
 		b.Seen = s.peerContext.Has(a.Held.Dot)
 	}
 	choice := lwwmap.Resolve(a, b)
+	if choice == lwwmap.Neither && s.covered && (s.direction == Take && theyHold || s.direction == Give && a.Holds) {
+		choice = s.writers()
+	}
 	if s.direction == Take {
 		s.settleTaking(k, mine, theirs, theyHold, choice)
 		return

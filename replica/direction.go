@@ -38,7 +38,20 @@ func (s *Session) Only(d Direction) {
 // reader's own entries without those that the writer's context lacks; then each
 // entry that arrives, and each item that an audit shows, puts in its place what the
 // writer holds for the key. When both digests are the same, the reader has
-// settled, for every key of the writer, what the join comes to.
+// settled, for every key of the writer, what the join comes to. Where the writer has
+// seen all that the reader has, both are equal then.
+
+// writers is the choice of what the writer holds. Where its context covers the
+// reader's, it has judged by all that the reader knows and more, so the reader takes
+// its entry even if by contexts alone neither would keep one. Else a delete that only
+// a reader remembers, since who made it has lost its memory, would make that reader
+// differ for ever: nobody takes a delete from it.
+func (s *Session) writers() lwwmap.Choice {
+	if s.direction == Take {
+		return lwwmap.Second
+	}
+	return lwwmap.First
+}
 
 // beginMirror takes out of the digest what the writer has not seen.
 func (s *Session) beginMirror() {

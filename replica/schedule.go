@@ -9,8 +9,9 @@ import (
 )
 
 // schedule decides with whom to open sessions: with each peer that comes, where
-// gossip shows a gap, and now and then with a random peer. The latter two wait
-// while gossip carries much: see load. It keeps peers in a slice in the order of
+// gossip shows a gap, with the others when a session has brought something, and now
+// and then with a random peer. The latter three wait while gossip carries much: see
+// load. It keeps peers in a slice in the order of
 // their coming, so that every run is the same.
 type schedule struct {
 	rand   *rand.Rand
@@ -25,6 +26,10 @@ type schedule struct {
 	// sessions counts those under way with each peer, known yet or not.
 	sessions map[string]int
 }
+
+// passPatience is about how long what a session has brought is kept before it is
+// passed on, so that several sessions at a time are passed on in one.
+const passPatience = 200 * time.Millisecond
 
 type peerState struct {
 	id     string
@@ -168,6 +173,21 @@ func (g *gap) filled(seen *crdt.Context) bool {
 func (p *peerState) want(at Instant) {
 	if !p.wanted {
 		p.wanted, p.at = true, max(p.at, at.Mono)
+	}
+}
+
+// pass asks for sessions with all peers but one: that one has brought in a session
+// what the others may not have, as gossip does not carry it again. Where gossip
+// shows gaps, what comes in sessions fills them, and all others hear of those gaps
+// by themselves.
+func (s *schedule) pass(from string, at Instant) {
+	if len(s.gaps) > 0 {
+		return
+	}
+	for _, p := range s.known {
+		if p.id != from && !p.wanted {
+			p.wanted, p.at = true, max(p.at, s.load.after(at.Mono+s.jitter(passPatience), gapMost))
+		}
 	}
 }
 

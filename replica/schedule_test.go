@@ -291,3 +291,44 @@ func TestNoSecondSessionWithAPeerThatDialledBeforeItWasSaidToBeThere(t *testing.
 	dial, _ = b.Tick(b.now())
 	require.Equal(t, []string{a.name}, dial, "after it failed")
 }
+
+func TestWhatASessionBroughtIsPassedOn(t *testing.T) {
+	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
+	for _, p := range []string{"a", "c", "d"} {
+		b.PeerUp(b.now(), p)
+	}
+	b.elapsed = 2 * time.Second
+	require.Len(t, b.tick(), 3)
+	a.lose("k")
+	sync(t, a, b)
+	var dialled []string
+	for range 2 {
+		dial, after := b.untilDial(time.Second)
+		require.LessOrEqual(t, after, time.Second)
+		dialled = append(dialled, dial...)
+	}
+	slices.Sort(dialled)
+	require.Equal(t, []string{"c", "d"}, dialled, "gossip does not carry it again")
+	sync(t, a, b)
+	dial, _ := b.untilDial(5 * time.Second)
+	require.Empty(t, dial, "nothing has come")
+}
+
+func TestWhatFillsAGapIsNotPassedOn(t *testing.T) {
+	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
+	for _, p := range []string{"a", "c", "d"} {
+		b.PeerUp(b.now(), p)
+	}
+	b.elapsed = 2 * time.Second
+	require.Len(t, b.tick(), 3)
+	a.put("first", "v")
+	gossip(t, a, b)
+	a.lose("large") // as a value too large for gossip, which all hear of
+	a.put("last", "v")
+	gossip(t, a, b)
+	dial, _ := b.untilDial(time.Second)
+	require.Equal(t, []string{"a"}, dial)
+	sync(t, b, a)
+	dial, _ = b.untilDial(5 * time.Second)
+	require.Empty(t, dial)
+}

@@ -42,6 +42,7 @@ type Session struct {
 	err    error
 
 	direction Direction
+	covered   bool // in one direction: the writer has seen all that the reader has
 
 	snap   *lwwmap.Snapshot
 	clock  hlc.Timestamp // this side's in its hello
@@ -308,9 +309,11 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 	s.view.init(s.snap, s.when)
 	switch s.direction {
 	case Give: // nor does it know of writes of this replica that this one does not
+		s.covered = len(context.Sub(s.snap.Context())) == 0
 		s.sending.init(s.snap, context)
 		return nil
 	case Take:
+		s.covered = len(s.snap.Context().Sub(context)) == 0
 		s.sending.init(s.snap, s.snap.Context())
 		s.beginMirror()
 		return nil
@@ -473,6 +476,9 @@ func (s *Session) end(at Instant, state State) {
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
 	s.r.sessionEnded(s.peer, state, at)
+	if s.got > s.refused {
+		s.r.peers.pass(s.peer, at)
+	}
 	if audits {
 		s.r.stats.Sessions.Audits++
 	}

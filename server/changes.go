@@ -20,7 +20,7 @@ func (c *recorder) follow() {
 		if err != nil {
 			return // closed; what follows ends by itself
 		}
-		if r, err := c.s.node.Registry(c.s.ctx, name); err == nil {
+		if r, ok := c.s.node.Lookup(name); ok {
 			open[name] = r
 		}
 	}

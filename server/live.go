@@ -101,8 +101,8 @@ func (s *Server) liveStats(r *http.Request, sample admin.Sample) (admin.LiveStat
 		return st, err
 	}
 	for _, info := range regs {
-		reg, err := s.node.Registry(r.Context(), info.Name)
-		if err != nil {
+		reg, ok := s.node.Lookup(info.Name)
+		if !ok {
 			continue // closed a moment ago
 		}
 		st.Registries = append(st.Registries, s.liveRegistry(r, reg, info))

@@ -28,15 +28,15 @@ const (
 
 // WebConfig says who may call by HTTP and what they may do. The zero value is usable on loopback: all who reach it may read.
 type WebConfig struct {
-	// Token is what callers show, as "Authorization: Bearer TOKEN" or at /login: all of them where the address is not loopback or
-	// Hosts are given; on loopback those programs that write. At least MinTokenLen bytes, or none.
+	// Token is what all callers show, as "Authorization: Bearer TOKEN" or at /login. At least MinTokenLen bytes; or none, on
+	// loopback without Hosts, and then every user of the machine may read.
 	Token string
 
 	// Hosts are the names under which it may be called beside IP addresses and localhost. A page of another site can point a
 	// name of its own at this address, so others are refused.
 	Hosts []string
 
-	// Write lets the inspector write, and on loopback all who call without a token.
+	// Write lets the inspector write, and without a token all who call. Programs that show the token may write in any case.
 	Write bool
 
 	// Profile serves /debug/pprof/.
@@ -58,10 +58,10 @@ type Web struct {
 	http     *http.Server
 }
 
-// NeedsToken says whether all calls at an address HOST:PORT need the token, or only those that write.
+// NeedsToken says whether calls at an address HOST:PORT need a token.
 func (c WebConfig) NeedsToken(addr string) bool {
 	local, err := isLoopbackAddr(addr)
-	return err != nil || !local || len(c.Hosts) > 0
+	return err != nil || !local || len(c.Hosts) > 0 || c.Token != ""
 }
 
 func (c WebConfig) check(addr string) error {

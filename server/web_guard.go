@@ -60,7 +60,7 @@ func (w *Web) admit(r *http.Request) *admin.Error {
 		return nil
 	}
 	if !w.cfg.Write {
-		return admin.Errorf(admin.CodeReadOnly, "this way in is for reading: start the node with --admin-write, show the token, or use the command line")
+		return admin.Errorf(admin.CodeReadOnly, "this way in is for reading: start the node with --admin-write, give it a token and show that, or use the command line")
 	}
 	if isBrowser(r) && subtle.ConstantTimeCompare([]byte(r.Header.Get(CSRFHeader)), []byte(w.sessions.csrf(r))) != 1 {
 		return admin.Errorf(admin.CodeForbidden, "the call does not come from this node's own page; load it again")

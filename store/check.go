@@ -139,6 +139,7 @@ type checked struct {
 	held    *crdt.Context         // the dots of all entries
 	lost    map[crdt.Dot]struct{} // that were held
 	rows    [3]int                // of entries: by dot, by expiry, of tombstones
+	between map[string]bool       // rows of entries that only an index leads to
 }
 
 func (c *checker) check() error {

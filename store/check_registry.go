@@ -11,7 +11,7 @@ import (
 
 // registry checks one registry.
 func (c *checker) registry(one *checked) error {
-	name, before := one.r.Name, c.report.Found[FaultUnreadable]
+	name := one.r.Name
 	t := &table{view: view{s: c.s, number: one.number}}
 	if state, err := t.loadState(c.s.db); err != nil {
 		c.report.fault(FaultState, name, "%v", err)
@@ -46,7 +46,7 @@ func (c *checker) registry(one *checked) error {
 	if err := c.otherRows(one); err != nil {
 		return err
 	}
-	c.compare(one, c.report.Found[FaultUnreadable] > before)
+	c.compare(one)
 	return nil
 }
 
@@ -129,6 +129,7 @@ func (c *checker) indexed(one *checked, class class, k []byte) bool {
 			ok = r.Deleted() && uint64(r.Stamp()) == at
 		}
 		if ok {
+			c.apart(one, row, v, r)
 			return true
 		}
 		wrong = "another one"
@@ -138,6 +139,19 @@ func (c *checker) indexed(one *checked, class class, k []byte) bool {
 		one.lost[dotOf(k)] = struct{}{}
 	}
 	return false
+}
+
+// apart notes an entry that only an index leads to: what lies between two parts that
+// cannot be read is not met otherwise, see each.
+func (c *checker) apart(one *checked, row, v []byte, r lwwmap.Record) {
+	if one.held.Has(r.Dot()) {
+		return
+	}
+	if one.between == nil {
+		one.between = map[string]bool{}
+	}
+	one.between[string(row)] = true
+	c.entry(one, row, v)
 }
 
 func dotOf(k []byte) crdt.Dot {
@@ -163,7 +177,7 @@ func (c *checker) otherRows(one *checked) error {
 }
 
 // compare compares what is held with what should be, and says what is lost.
-func (c *checker) compare(one *checked, unreadable bool) {
+func (c *checker) compare(one *checked) {
 	one.r.Keys, one.r.Tombstones = one.counts.Live[0], one.counts.Tombstones
 	for _, n := range one.counts.Live {
 		one.r.Entries += n
@@ -192,7 +206,7 @@ func (c *checker) compare(one *checked, unreadable bool) {
 		}
 		return all + n.Tombstones
 	}
-	one.r.Unknown = unreadable || total(one.state.Counts) != total(one.counts)+len(one.lost)
+	one.r.Unknown = total(one.state.Counts) != total(one.counts)+len(one.lost)
 }
 
 // buckets counts the leaves in which two trees differ.

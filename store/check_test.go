@@ -75,8 +75,8 @@ func damage(t *testing.T, rng *rand.Rand, fs vfs.FS) string {
 	default:
 		what = "exchange"
 		err = errors.Join(s.DB().Set(keys[i], values[j], pebble.Sync), s.DB().Set(keys[j], values[i], pebble.Sync))
-		if string(values[i]) == string(values[j]) {
-			what = ""
+		if string(values[i]) == string(values[j]) || string(keys[i][:4]) != string(keys[j][:4]) {
+			what = "" // these registries share a digest key, so the record of another would fit
 		}
 	}
 	require.NoError(t, err)

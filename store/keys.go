@@ -31,6 +31,9 @@ func appendPrefix(b []byte, n number, c class) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(n)), byte(c))
 }
 
+// named returns the key of a row of the store's own that is about a name.
+func named(prefix []byte, name string) []byte { return append(prefix[:prefixLen:prefixLen], name...) }
+
 func appendEntryKey(b []byte, n number, kind lwwmap.Kind, key string) []byte {
 	return append(append(appendPrefix(b, n, classEntry), byte(kind)), key...)
 }

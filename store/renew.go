@@ -54,7 +54,7 @@ func (s *Store) renewed() (*Store, error) {
 	if !s.Renewable() {
 		return nil, s.Err()
 	}
-	if err := s.probe(); err != nil {
+	if err := s.Probe(); err != nil {
 		return nil, err
 	}
 	kept, err := s.keep()
@@ -98,8 +98,9 @@ func (s *Store) sibling() *Store {
 // probeName is a file that is written to see whether the disk is well.
 const probeName = "minikv.probe"
 
-// probe returns why the disk is not well yet.
-func (s *Store) probe() error {
+// Probe returns why the disk cannot be written, nil if it can: ErrFull or ErrFailed. To be asked before the locks
+// are taken that Renew needs, for a disk may take its time.
+func (s *Store) Probe() error {
 	var sp space
 	sp.disk = newDisk(s, s.fs)
 	if err := sp.check(); err != nil {

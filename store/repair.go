@@ -68,11 +68,23 @@ func (c *checker) copyRegistry(to *Store, one *checked) error {
 		return err
 	}
 	from := appendPrefix(nil, one.number, classEntry)
-	failed := c.each(one.r.Name, from, after(from), func(k, v []byte) {
+	add := func(k, v []byte) {
 		if r, wrong := c.whole(one, k, v); err == nil && wrong == "" {
 			err = b.add(r)
 		}
+	}
+	failed := c.each(one.r.Name, from, after(from), func(k, v []byte) {
+		if !one.between[string(k)] {
+			add(k, v)
+		}
 	})
+	for row := range one.between {
+		v, failed := c.s.get([]byte(row))
+		if err = errors.Join(err, failed); err != nil {
+			break
+		}
+		add([]byte(row), v)
+	}
 	return errors.Join(err, failed, b.commit())
 }
 

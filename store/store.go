@@ -377,7 +377,7 @@ func (s *Store) Reserve(t hlc.Timestamp) error {
 // Note returns what was last written under a name with SetNote, nil if nothing.
 func (s *Store) Note(name string) (v []byte, err error) {
 	err = s.use(func() (err error) {
-		v, err = s.get(append(keyNotes[:prefixLen:prefixLen], name...))
+		v, err = s.get(named(keyNotes, name))
 		return err
 	})
 	return v, err
@@ -385,7 +385,7 @@ func (s *Store) Note(name string) (v []byte, err error) {
 
 // SetNote keeps a few bytes of the owner's, durably.
 func (s *Store) SetNote(name string, value []byte) error {
-	return s.use(func() error { return s.put(append(keyNotes[:prefixLen:prefixLen], name...), value) })
+	return s.use(func() error { return s.put(named(keyNotes, name), value) })
 }
 
 // Names returns the names of the registries kept, in ascending order.
@@ -445,7 +445,7 @@ func (s *Store) create(name string, about []byte) (*registry, error) {
 	row := append(binary.BigEndian.AppendUint32(nil, uint32(r.number)), about...)
 	err := s.guard(func() error {
 		b := s.db.NewBatch()
-		_ = b.Set(append(keyNames[:prefixLen:prefixLen], name...), row, nil)
+		_ = b.Set(named(keyNames, name), row, nil)
 		_ = b.Set(keyNext, row[:4], nil) // so that a dropped one's number is never used again
 		return b.Commit(pebble.Sync)
 	})
@@ -509,7 +509,7 @@ func (s *Store) Drop(name string) error {
 		}
 		err := s.guard(func() error {
 			b := s.db.NewBatch()
-			_ = b.Delete(append(keyNames[:prefixLen:prefixLen], name...), nil)
+			_ = b.Delete(named(keyNames, name), nil)
 			from := binary.BigEndian.AppendUint32(nil, uint32(r.number))
 			_ = b.DeleteRange(from, after(from), nil)
 			return b.Commit(pebble.Sync)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/minikv/minikv"
@@ -60,9 +61,12 @@ func newBanner(ctx context.Context, n *minikv.Node, f serveFlags, h home) (banne
 	return b, nil
 }
 
+// inBuildCache is where `go run` keeps a program that it has built before.
+var inBuildCache = regexp.MustCompile(`/[0-9a-f]{2}/[0-9a-f]{64}-d/`)
+
 // programName is how to start this program again from the same shell.
 func programName(arg0 string) string {
-	if strings.Contains(filepath.ToSlash(arg0), "/go-build") {
+	if arg0 = filepath.ToSlash(arg0); strings.Contains(arg0, "/go-build") || inBuildCache.MatchString(arg0) {
 		return "go run ./cmd/minikv"
 	}
 	return quoteShell(arg0)
@@ -107,11 +111,16 @@ func (a *app) printBanner(b banner) error {
 			where = "on this machine"
 		}
 		where += "; with --dir DIR instead of --memory it keeps its data, too"
-		a.linef("\nJoin a second node, %s:\n  %s", where, join)
+		a.linef("\nJoin another node, %s:\n  %s", where, join)
 	}
 	if own := b.owned(); own != "" {
-		a.linef("\nShare %s with a second node: make a ticket here, which is a secret, and paste it there", printable(own))
-		a.linef("  %s ticket %s --write\n  %s join -", b.program, quoteShell(own), b.program)
+		a.linef("\nShare %s with another node: make a ticket here, which is a secret, start the other one, and paste it there. On this machine", printable(own))
+		a.linef("the last line needs the MINIKV_ADDR that the other one prints:")
+		serve := "serve --memory"
+		if b.discovery == "none" {
+			serve += " --discovery none"
+		}
+		a.linef("  %[1]s ticket %[2]s --write\n  %[1]s %[3]s\n  %[1]s join -", b.program, quoteShell(own), serve)
 	}
 	a.linef("")
 	return outputError(a.stdout.Flush())

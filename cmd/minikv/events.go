@@ -70,8 +70,8 @@ func (e *events) followLocks(ctx context.Context, n *minikv.Node) {
 		if e.locks[name] != nil {
 			continue
 		}
-		reg, err := n.Registry(ctx, name)
-		if err != nil {
+		reg, ok := n.Lookup(name)
+		if !ok {
 			continue // closed a moment ago
 		}
 		rctx, stop := context.WithCancel(ctx)

@@ -58,17 +58,25 @@ func TestServeHTTP(t *testing.T) {
 
 func TestServeHTTPBeyondLoopback(t *testing.T) {
 	dir := t.TempDir()
-	_, err := startProc(dir, "refused", append(os.Environ(), "HOME="+dir), "--dir", filepath.Join(dir, "data"), "--http", "0.0.0.0:0")
-	require.ErrorContains(t, err, "no token")
-	require.ErrorContains(t, err, "(umask 077; head -c 32 /dev/urandom | base64 >")
-	_, err = startProc(dir, "memory", append(os.Environ(), "HOME="+dir), "--http", "0.0.0.0:0")
-	require.ErrorContains(t, err, "--http-token")
+	refused := func(args ...string) string {
+		t.Helper()
+		p, err := spawnProc(dir, "refused", append(os.Environ(), "HOME="+dir), args...)
+		require.NoError(t, err)
+		<-p.exited
+		require.Error(t, p.err)
+		said, err := os.ReadFile(p.log)
+		require.NoError(t, err)
+		return string(said)
+	}
+	said := refused("--dir", filepath.Join(dir, "data"), "--http", "0.0.0.0:0")
+	require.Contains(t, said, "no token")
+	require.Contains(t, said, "(umask 077; head -c 32 /dev/urandom | base64 >")
+	require.Contains(t, refused("--http", "0.0.0.0:0"), "--http-token")
 
 	const token = "0123456789abcdef0123456789"
 	file := filepath.Join(dir, "data", "http.token")
 	require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o644))
-	_, err = startProc(dir, "readable", append(os.Environ(), "HOME="+dir), "--dir", filepath.Join(dir, "data"), "--http", "0.0.0.0:0")
-	require.ErrorContains(t, err, "chmod 600")
+	require.Contains(t, refused("--dir", filepath.Join(dir, "data"), "--http", "0.0.0.0:0"), "chmod 600")
 	require.NoError(t, os.Chmod(file, 0o600))
 
 	// Behind a proxy the same holds as beyond loopback.

@@ -62,6 +62,8 @@ func TestQuoteShell(t *testing.T) {
 	require.Equal(t, `'it'\''s'`, quoteShell("it's"))
 	require.Equal(t, "''", quoteShell(""))
 	require.Equal(t, "go run ./cmd/minikv", programName("/tmp/go-build123/b001/exe/minikv"))
+	require.Equal(t, "go run ./cmd/minikv", programName("/home/x/.cache/go-build/08/"+strings.Repeat("0a", 32)+"-d/minikv"), "the second time")
+	require.Equal(t, "go run ./cmd/minikv", programName("/cache/08/"+strings.Repeat("0a", 32)+"-d/minikv"))
 	require.Equal(t, "./minikv", programName("./minikv"))
 }
 

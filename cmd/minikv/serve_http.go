@@ -23,7 +23,7 @@ type httpFlags struct {
 
 func (f *httpFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.addr, "http", "", "serve the inspector, the admin API, /metrics, /healthz and /readyz by HTTP at HOST:PORT, such as 127.0.0.1:7422; other than loopback needs a token")
-	fl.BoolVar(&f.write, "admin-write", false, "let the inspector write, and on loopback all who call without a token; otherwise only calls with the token may")
+	fl.BoolVar(&f.write, "admin-write", false, "let the inspector write and, where there is no token, all who call; otherwise only programs with the token may")
 	fl.StringVar(&f.token, "http-token", "", "file of the token that calls show, mode 0600 (default: "+server.TokenFile+" in the directory)")
 	fl.StringArrayVar(&f.hosts, "http-host", nil, "name by which a proxy in front calls the node, repeatable: all calls need the token then")
 	fl.BoolVar(&f.profile, "http-pprof", false, "serve /debug/pprof/ there, too; the admin socket always does")

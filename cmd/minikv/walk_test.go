@@ -123,6 +123,8 @@ func TestWrongUse(t *testing.T) {
 var extraFlags = map[string][]string{
 	"minikv unlock":  {"--token", strings.Repeat("0", 47) + "1"},
 	"minikv reg add": {"--public"},
+	"minikv ticket":  {"--read"},
+	"minikv join":    {"a-ticket"},
 }
 
 // withoutNode are the commands that need no node.

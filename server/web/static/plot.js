@@ -18,8 +18,9 @@ export function plot(title, why, series, show) {
     el('p', {class: 'ends first'}, top), picture, el('p', {class: 'ends'}, span, el('span', {text: 'now'})));
 
   function update(samples) {
-    const n = samples.length > 60 ? 300 : 60; // a young node has a minute
-    text(span, n === 60 ? '1 min ago' : '5 min ago');
+    const minutes = Math.min(Math.max(Math.ceil(samples.length / 60), 1), 5); // a young node has less to show
+    const n = 60 * minutes;
+    text(span, `${minutes} min ago`);
     const points = series.map((s) => samples.map(s.of));
     const highest = Math.max(...points.flat().filter((v) => v !== null && v !== undefined), 0);
     const scale = highest || 1;
