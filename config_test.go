@@ -23,7 +23,6 @@ func TestConfigIsChecked(t *testing.T) {
 		{"long name", minikv.Config{NodeName: strings.Repeat("n", 129)}, "Config.NodeName has 129 bytes"},
 		{"odd name", minikv.Config{NodeName: "a\tb"}, "U+0009"},
 		{"identity", minikv.Config{Identity: ed25519.PrivateKey("short")}, "Config.Identity has 5 bytes"},
-<<<<<<< HEAD
 		{"discovery", minikv.Config{Discovery: "moon"}, `it can be "none", "lan" or "dht"`},
 		{"dht without listener", minikv.Config{Discovery: "dht"}, "Config.Listen is empty"},
 		{"dht peers", minikv.Config{DHTPublic: true}, `are for Discovery "dht"`},
@@ -31,9 +30,6 @@ func TestConfigIsChecked(t *testing.T) {
 		{"connections", minikv.Config{MaxConnections: 3}, "MaxConnections"},
 		{"relay service", minikv.Config{RelayService: "friends"}, `it can be "members", "anyone" or empty`},
 		{"relay without listener", minikv.Config{RelayService: "members"}, "Config.Listen is empty"},
-=======
-		{"discovery", minikv.Config{Discovery: "moon"}, `it can be "none", "lan"`},
->>>>>>> main
 		{"lan without listening", minikv.Config{Discovery: minikv.DiscoveryLAN}, "Config.Listen is empty"},
 		{"skew", minikv.Config{MaxClockSkew: 25 * time.Hour}, "1ms to 24h0m0s, or 0 for 1m0s"},
 		{"retention", minikv.Config{TombstoneRetention: time.Millisecond}, "Config.TombstoneRetention is 1ms"},
