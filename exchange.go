@@ -63,6 +63,7 @@ func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
 	defer stream.Close()
 	fit(session, stream)
 	x := newExchange(j, stream, session)
+	x.dialled = true
 	if j.member != nil {
 		x.begin = x.dial
 	}
@@ -104,6 +105,8 @@ type exchange struct {
 	peer    PeerID
 	begin   func() error  // what comes before the frames; nil: nothing
 	channel *seal.Channel // seals the frames, nil: nothing does
+	dialled bool          // by this node
+	proved  bool          // the peer has shown that it is a member
 	work    chan struct{} // capacity 1: there may be something to send
 	refusal string        // why the peer's last frame could not be read; written before the session is aborted for it
 }
@@ -158,14 +161,27 @@ func (x *exchange) read() {
 
 func (x *exchange) handle(frame replica.Frame) {
 	at := x.l.r.node.instant()
-	if hello, ok := frame.(*replica.Hello); ok {
+	hello, first := frame.(*replica.Hello)
+	if first {
 		x.l.r.noteHello(x.peer, hello, at) // the hybrid clock would hide a node that is ahead of all: they follow it
+	}
+	if first == x.dialled {
+		x.prove()
 	}
 	if err := x.l.r.mayTake(); err != nil {
 		x.session.Abort(at, err)
 	}
 	_ = x.session.Handle(at, frame) // the session keeps its error
 	rouse(x.work)
+}
+
+// prove lets the peer have gossip. Whoever has dialled does so first: a peer must not be taken into the mesh of gossip before
+// it would take this node.
+func (x *exchange) prove() {
+	if !x.proved {
+		x.proved = true
+		x.l.r.node.host.Prove(string(x.peer))
+	}
 }
 
 // write sends what the session has to say until it is over.

@@ -35,11 +35,11 @@ func (n *Node) acceptSealed(s *p2p.Stream, open []byte) {
 		r.link.end()
 	}
 	if version {
-		refuse(s, "this node speaks another version of the handshake; run the same release on both")
+		n.turnDown(s, RefusedMessage, pointsVersion, "this node speaks another version of the handshake; run the same release on both")
 		return
 	}
 	// Outsiders, and members of what this node is no member of, are all told the same.
-	refuse(s, "this node is no member of the registry, or has other keys")
+	n.turnDown(s, RefusedStranger, pointsStranger, "this node is no member of the registry, or has other keys")
 }
 
 func newNonce() (n seal.Nonce) {
@@ -58,6 +58,7 @@ func (x *exchange) dial() error {
 	if err := x.stream.WriteFrame(frame); err != nil {
 		return fmt.Errorf("writing to the peer: %w", err)
 	}
+	x.stream.SetDeadline(time.Now().Add(firstPatience))
 	answer, err := x.stream.ReadFrame(firstLimit)
 	if err != nil {
 		return fmt.Errorf("reading from the peer: %w", err)
@@ -69,6 +70,7 @@ func (x *exchange) dial() error {
 		}
 		return errors.Join(err, fmt.Errorf("%w: %T out of turn", replica.ErrProtocol, frame))
 	}
+	x.stream.SetDeadline(time.Now().Add(exchangeLimit))
 	first, channel, err := d.Answered(answer)
 	if err != nil {
 		x.l.r.countRefused(x.peer, err)
@@ -140,6 +142,7 @@ func (x *exchange) admit(certificate []byte) error {
 		r.countRefused(x.peer, err)
 		return errStranger
 	case theirs.Ended(now, r.node.cfg.MaxClockSkew):
+		r.node.host.Refuse(string(x.peer), RefusedStranger, 1, pointsStranger)
 		return detailf(ErrTicket, "the peer's ticket expired on %s", theirs.Expires.Format(time.RFC3339))
 	case x.member.ended(now):
 		return ticketEnded(x.member.ticket)
@@ -155,6 +158,7 @@ func (x *exchange) admit(certificate []byte) error {
 		r.mu.Lock()
 		r.rep.PeerDown(string(x.peer)) // until it dials, with other rights
 		r.mu.Unlock()
+		x.prove() // it may relay what others wrote
 		return errReaders
 	}
 	return nil

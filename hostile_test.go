@@ -59,7 +59,6 @@ func TestStreamOfGarbage(t *testing.T) {
 	put(t, r, "k", "v")
 	h := rawPeer(t, r.Node())
 	for name, first := range map[string][]byte{
-		"nothing":      {},
 		"random":       []byte("\x00\xff\x13random bytes"),
 		"not a hello":  frame(t, &replica.Status{}),
 		"unknown type": {0x18, 0x63, 0x80},
@@ -70,6 +69,19 @@ func TestStreamOfGarbage(t *testing.T) {
 			require.Equal(t, replica.Failed, finishOf(t, s).State)
 		})
 	}
+	t.Run("nothing", func(t *testing.T) { // is answered nothing
+		s := openStream(t, h, r.Node())
+		require.NoError(t, s.WriteFrame(nil))
+		_, err := s.ReadFrame(1 << 20)
+		require.ErrorIs(t, err, io.EOF)
+	})
+	t.Run("a byte", func(t *testing.T) { // is told little of why
+		s := openStream(t, h, r.Node())
+		require.NoError(t, s.WriteFrame([]byte{0xff}))
+		answer, err := s.ReadFrame(1 << 20)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(answer), 4*2)
+	})
 	t.Run("too long", func(t *testing.T) {
 		s := openStream(t, h, r.Node())
 		_ = s.WriteFrame(make([]byte, 64<<20))

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/p2p"
 	"github.com/minikv/minikv/replica"
 )
@@ -211,10 +210,11 @@ func (j *joined) receive(m p2p.Message) p2p.Verdict {
 		return p2p.Accept
 	}
 	r.node.countRefusals(PeerID(m.From), r.rep.Stats().Refused.Since(was))
-	if errors.Is(receipt.Refused, hlc.ErrSkew) {
-		return p2p.Ignore // by the clock of the neighbour it may have been acceptable
+	var unfit *replica.EntryError
+	if errors.As(receipt.Refused, &unfit) {
+		return p2p.Reject
 	}
-	return p2p.Reject
+	return p2p.Ignore // by the clock of the neighbour, and by what it knows of others, it may have been acceptable
 }
 
 // onPeer is told who joins and leaves the topic.

@@ -2,6 +2,7 @@ package minikv
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
 		Identity: key, Listen: n.cfg.Listen, Static: n.cfg.Bootstrap, Discovery: discovery, Relays: n.cfg.Relays, RelayService: relayPolicies[n.cfg.RelayService],
 		Limits: n.cfg.limits(), PingEvery: profiles[n.cfg.Profile].pingEvery, KeepAlive: profiles[n.cfg.Profile].keepAlive, Heartbeat: profiles[n.cfg.Profile].heartbeat,
 		DHTPeers: n.cfg.DHTPeers, DHTPublic: n.cfg.DHTPublic, Known: n.knownPeers(), Remember: n.rememberPeers(),
-		MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Logger: n.cfg.Logger,
+		ProveFirst: true, MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Logger: n.cfg.Logger,
 	})
 	if err != nil {
 		return err
@@ -41,14 +42,22 @@ func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
 	return nil
 }
 
-// firstLimit bounds the first frame of an exchange in bytes: a hello, or one in a handshake.
-const firstLimit = 1 << 10
+const (
+	// firstLimit bounds the first frame of an exchange in bytes: a hello, or one in a handshake.
+	firstLimit = 1 << 10
+	// firstPatience bounds the wait for it, and for the answer to a handshake.
+	firstPatience = 10 * time.Second
+)
 
 // accept answers an exchange that a peer opened: its first frame says of which registry.
 func (n *Node) accept(s *p2p.Stream) {
 	defer s.Close()
+	s.SetDeadline(time.Now().Add(firstPatience))
 	data, err := s.ReadFrame(firstLimit)
 	if err != nil {
+		if errors.Is(err, p2p.ErrFrameTooLarge) || errors.Is(err, p2p.ErrFrame) {
+			n.turnDown(s, RefusedMessage, pointsMessage, err.Error())
+		}
 		return
 	}
 	if len(data) > 0 && data[0] == seal.OpenType {
@@ -59,18 +68,22 @@ func (n *Node) accept(s *p2p.Stream) {
 	hello, ok := frame.(*replica.Hello)
 	switch {
 	case err != nil:
-		n.cfg.Logger.Warn("a peer opened an exchange with a hello that cannot be read", "peer", s.Peer(), "err", err)
-		refuse(s, err.Error())
+		n.cfg.Logger.Debug("a peer opened an exchange with a hello that cannot be read", "peer", s.Peer(), "err", err)
+		points := float64(pointsMessage)
+		if errors.Is(err, replica.ErrVersion) {
+			points = pointsVersion
+		}
+		n.turnDown(s, RefusedMessage, points, err.Error())
 		return
 	case !ok:
-		refuse(s, "an exchange begins with a hello")
+		n.turnDown(s, RefusedMessage, pointsMessage, "an exchange begins with a hello")
 		return
 	}
 	n.mu.RLock()
 	r := n.byID[hello.Registry]
 	n.mu.RUnlock()
 	if r == nil || !r.link.begin() {
-		refuse(s, "this node has not opened the registry")
+		n.turnDown(s, RefusedStranger, pointsStranger, "this node has not opened the registry")
 		return
 	}
 	defer r.link.end()
@@ -80,11 +93,30 @@ func (n *Node) accept(s *p2p.Stream) {
 	})
 }
 
-// refuse tells a peer why there is no exchange.
+// turnDown ends an exchange whose first frame no registry takes, and counts it.
+func (n *Node) turnDown(s *p2p.Stream, kind string, points float64, why string) {
+	refuse(s, why)
+	n.host.Refuse(s.Peer(), kind, 1, points)
+}
+
+// maxAnswer is how many bytes a peer that has shown no proof is answered, for each that it sent.
+const maxAnswer = 4
+
+// refuse tells a peer why there is no exchange, as far as it has sent enough to be told so much.
 func refuse(s *p2p.Stream, why string) {
-	data, err := replica.EncodeFrame(nil, refusal(why))
-	if err == nil {
-		_ = s.WriteFrame(data) // the peer learns it from the closed stream otherwise
+	in, _ := s.Bytes()
+	const head = 2 // of a frame of this length, at most
+	for room := maxAnswer*in - head; ; {
+		data, err := replica.EncodeFrame(nil, refusal(why))
+		over := int64(len(data)) - room
+		switch {
+		case err != nil || over > int64(len(why)):
+			return
+		case over <= 0:
+			_ = s.WriteFrame(data) // the peer learns it from the closed stream otherwise
+			return
+		}
+		why = why[:int64(len(why))-over]
 	}
 }
 

@@ -40,13 +40,15 @@ const (
 	pointsMessage   = 10 // for a message or frame
 	pointsForged    = 10 // for all entries of one message
 	pointsMalformed = 10
+	pointsStranger  = 2   // for an exchange without membership: an honest peer may try some after a rotation
+	pointsVersion   = 0.2 // for what a later version may have sent: it comes to nothing, but in a flood it costs
 )
 
 // countRefused counts a message or frame that could not be read.
 func (r *Registry) countRefused(id PeerID, err error) {
 	points := float64(pointsMessage)
 	if errors.Is(err, replica.ErrVersion) || errors.Is(err, seal.ErrVersion) || errors.Is(err, errEnded) {
-		points = 0
+		points = pointsVersion
 	}
 	r.mu.Lock()
 	r.counts.refused++

@@ -50,8 +50,10 @@ const (
 	RefusedForged    = "forged"            // entries under another peer's name
 	RefusedMalformed = "malformed"         // entries that no node writes
 	RefusedMessage   = "message"           // messages and frames that cannot be read
+	RefusedStranger  = "stranger"          // exchanges opened without membership of an open registry
 	RefusedEnvelope  = p2p.RefusedEnvelope // gossip that is badly signed or wrapped
 	RefusedStreams   = p2p.RefusedStreams  // more exchanges at a time than a peer may have
+	RefusedIgnored   = p2p.RefusedIgnored  // gossip unread, of a peer with too low a score
 )
 
 // Connect dials a peer at a multiaddr that ends in /p2p/<peer id>, and returns its id once the connection

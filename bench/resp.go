@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -64,6 +66,11 @@ func (b *bench) respPair(durable bool) error {
 	if err := ours.call("ServeRESP", OpenAsk{Durable: durable}, &addr); err != nil {
 		return err
 	}
+	for _, a := range []string{addr, redis.addr} {
+		if err := fill(a); err != nil {
+			return err
+		}
+	}
 	figures := respFigures(durable)
 	err = b.repeat(func() error {
 		for i := range figures {
@@ -92,28 +99,34 @@ type respFigure struct {
 	test     string
 	pipeline int
 	requests int
+	spread   bool // over many keys with values of 100 bytes; else the tool's default, one key and 3 bytes
 }
 
+const respKeys = 100_000
+
 func respFigures(durable bool) (all []respFigure) {
-	for _, test := range []string{"get", "set"} {
-		for _, pipeline := range []int{1, respPipeline} {
-			f := respFigure{test: test, pipeline: pipeline, requests: respAlone}
-			f.unit, f.note = "/s", "floor: redis-server"
-			if pipeline > 1 {
-				f.requests = respPipelined
-			}
-			f.bar = ratioAtLeast(map[string]float64{"get": 0.7, "set": 0.5}[test])
-			f.what = fmt.Sprintf("RESP %s, %d clients, pipeline %d", strings.ToUpper(test), respClients, pipeline)
-			if durable {
-				if test == "get" {
+	for _, spread := range []bool{false, true} {
+		for _, test := range []string{"get", "set"} {
+			for _, pipeline := range []int{1, respPipeline} {
+				if durable && test == "get" {
 					continue
 				}
-				f.bar = bar{}
-				f.what += ", each on disk before its answer"
-				f.note = "floor: redis-server with appendfsync always"
-				f.requests = respSynced * pipeline
+				f := respFigure{test: test, pipeline: pipeline, requests: respAlone, spread: spread}
+				f.unit, f.note = "/s", "floor: redis-server"
+				f.bar = ratioAtLeast(map[string]float64{"get": 0.7, "set": 0.5}[test])
+				if pipeline > 1 {
+					f.requests = respPipelined
+				}
+				f.what = fmt.Sprintf("RESP %s, pipeline %d, one key of 3 bytes", strings.ToUpper(test), pipeline)
+				if spread {
+					f.what = fmt.Sprintf("RESP %s, pipeline %d, 100,000 keys of 100 bytes", strings.ToUpper(test), pipeline)
+				}
+				if durable {
+					f.bar, f.note, f.requests = bar{}, "floor: redis-server with appendfsync always", respSynced*pipeline
+					f.what += ", on disk before the answer"
+				}
+				all = append(all, f)
 			}
-			all = append(all, f)
 		}
 	}
 	return all
@@ -125,8 +138,11 @@ func redisBenchmark(addr string, f *respFigure) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.Command("redis-benchmark", "-h", host, "-p", port, "-t", f.test, "-c", strconv.Itoa(respClients), "-P", strconv.Itoa(f.pipeline),
-		"-n", strconv.Itoa(f.requests), "-r", "100000", "-d", "100", "--csv")
+	args := []string{"-h", host, "-p", port, "-t", f.test, "-c", strconv.Itoa(respClients), "-P", strconv.Itoa(f.pipeline), "-n", strconv.Itoa(f.requests), "--csv"}
+	if f.spread {
+		args = append(args, "-r", strconv.Itoa(respKeys), "-d", "100")
+	}
+	cmd := exec.Command("redis-benchmark", args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -134,9 +150,28 @@ func redisBenchmark(addr string, f *respFigure) (float64, error) {
 	}
 	rows, err := csv.NewReader(strings.NewReader(string(out))).ReadAll()
 	if err != nil || len(rows) != 2 || len(rows[1]) < 2 {
-		return 0, fmt.Errorf("redis-benchmark said %q: %w", out, errors.Join(err, errNotFinished))
+		return 0, fmt.Errorf("redis-benchmark said %q", out)
 	}
 	return strconv.ParseFloat(rows[1][1], 64)
+}
+
+// fill sets all keys that redis-benchmark may ask for, so that no answer is cheap because there is nothing.
+func fill(addr string) error {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	go func() {
+		w := bufio.NewWriter(c)
+		for i := range respKeys {
+			fmt.Fprintf(w, "SET key:%012d %0100d\r\n", i, i)
+		}
+		fmt.Fprint(w, "SET key:__rand_int__ VXK\r\n")
+		_ = w.Flush() // what does not arrive is missed below
+	}()
+	_, err = io.ReadFull(c, make([]byte, (respKeys+1)*len("+OK\r\n")))
+	return err
 }
 
 // redisProcess is a redis-server of our own.

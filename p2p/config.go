@@ -111,6 +111,9 @@ type Config struct {
 	// Heartbeat is the time between two looks at the gossip mesh: a new link relays others'
 	// messages from the next one on. Default 200 ms; a longer one spares processor time.
 	Heartbeat time.Duration
+	// ProveFirst keeps gossip, and the addresses of other members, from a peer until Prove
+	// is called for it; what it sends is taken.
+	ProveFirst bool
 	// UserAgent is told to connected peers. Default "minikv".
 	UserAgent string
 	// Logger receives what an operator may want to know. Nil: nothing is logged.

@@ -90,6 +90,7 @@ func (h *Host) newGossip() (*pubsub.PubSub, error) {
 		pubsub.WithDefaultValidator(h.validate, pubsub.WithValidatorInline(true)),
 		pubsub.WithAppSpecificRpcInspector(h.inspect),
 		pubsub.WithSubscriptionFilter(h.subs),
+		pubsub.WithPeerFilter(func(p peer.ID, _ string) bool { return h.isProved(p) }),
 		// The author sends to all peers of the topic, not just to its mesh: one hop for
 		// everybody it is connected to.
 		pubsub.WithFloodPublish(true),
@@ -120,6 +121,9 @@ var errIgnored = errors.New("p2p: peer is ignored for its score")
 // peers are ignored for their score here, not by gossipsub, which does it silently.
 func (h *Host) inspect(p peer.ID, rpc *pubsub.RPC) error {
 	if h.score(p) < scoreIgnore {
+		if len(rpc.Publish) > 0 {
+			h.refuse(p, RefusedIgnored, uint64(len(rpc.Publish)), pointsIgnored)
+		}
 		return errIgnored
 	}
 	if len(rpc.Publish) > 0 && !h.outflow.known(p) {

@@ -174,7 +174,11 @@ func (h *Host) recordsFor(p peer.ID, topics []string) [][]byte {
 		most = 4
 	}
 	seen := map[peer.ID]bool{p: true, h.id: true}
+	proved := h.isProved(p)
 	for _, name := range topics {
+		if !proved && h.topic(name) != nil {
+			continue // who knows the name of a topic that is not joined here has not learnt it here
+		}
 		for _, q := range h.subscribers(name) {
 			if seen[q] || len(out) >= most {
 				continue

@@ -36,10 +36,12 @@ type Host struct {
 	host host.Host
 	gate *gate
 
-	listening chan struct{} // closed when host is set and listens
-	traffic   *traffic
-	ledger    *ledger
-	punched   *punched
+	listening   chan struct{} // closed when host is set and listens
+	traffic     *traffic
+	proved      sync.Map     // peer.ID to nothing: those Prove was called for
+	provedCount atomic.Int64 // about how many
+	ledger      *ledger
+	punched     *punched
 
 	puncher puncher
 

@@ -376,3 +376,22 @@ func TestForeignProtocolsDoNotMesh(t *testing.T) {
 		require.Error(t, err, proto)
 	}
 }
+
+// Whoever has not shown membership is sent nothing, though it subscribes and grafts; what it sends is heard.
+func TestGossipIsForProvedPeers(t *testing.T) {
+	s := &scene{victim: newHost(t, func(c *p2p.Config) { c.ProveFirst = true }), in: newInbox()}
+	s.topic = join(t, s.victim, "reg", s.in.handle)
+	s.attacker, s.bystander = newRawPeer(t, s.victim, "reg"), newRawPeer(t, s.victim, "reg")
+	s.victim.Prove(s.bystander.host.ID().String())
+	meet(t, 1, s.topic)
+	require.Eventually(t, func() bool { return len(s.topic.Peers()) == 2 }, patience, time.Millisecond)
+	for i := range 3 {
+		require.NoError(t, s.topic.Publish(t.Context(), []byte{byte(i)}))
+		require.Eventually(t, func() bool { return s.bystander.count() > i }, patience, time.Millisecond)
+	}
+	s.settle(t, "unproved")
+	require.Zero(t, s.attacker.count())
+	s.victim.Prove(s.attacker.host.ID().String())
+	require.NoError(t, s.topic.Publish(t.Context(), []byte("for both")))
+	require.Eventually(t, func() bool { return s.attacker.count() == 1 }, patience, time.Millisecond)
+}

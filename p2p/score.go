@@ -24,6 +24,8 @@ const (
 
 	// An overloaded peer (see capBytes) is sent nothing but still heard.
 	scoreOverloaded = -150
+	// So is one that is still to prove its membership (see Config.ProveFirst).
+	scoreUnproved = -150
 
 	behaviourWeight, behaviourThreshold, behaviourDecay = -1, 6, 0.98851
 
@@ -70,6 +72,9 @@ func topicScoring() *pubsub.TopicScoreParams {
 func (h *Host) loadScore(p peer.ID) float64 {
 	if h.outflow.overloaded(p) {
 		return scoreOverloaded
+	}
+	if !h.isProved(p) {
+		return scoreUnproved
 	}
 	return 0
 }

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -14,15 +15,15 @@ import (
 // load. It keeps peers in a slice in the order of
 // their coming, so that every run is the same.
 type schedule struct {
-	rand   *rand.Rand
-	self   string
-	every  time.Duration
-	known  []*peerState
-	next   time.Duration // of the periodic session
-	late   time.Duration // since when that is put off, zero if it is not
-	load   load
-	gaps   []gap
-	active int
+	rand  *rand.Rand
+	self  string
+	every time.Duration
+	known []*peerState
+	next  time.Duration // of the periodic session
+	late  time.Duration // since when that is put off, zero if it is not
+	load  load
+	gaps  []gap
+	seats []seat
 	// sessions counts those under way with each peer, known yet or not.
 	sessions map[string]int
 }
@@ -37,6 +38,14 @@ type peerState struct {
 	at     time.Duration // not before
 	fails  int           // in a row
 	takes  bool          // it may only read: there is nothing to be had from it
+	good   bool          // the last session succeeded
+}
+
+// seat is a session that this replica opened, and that counts towards maxSessions.
+type seat struct {
+	id    string
+	until time.Duration // a session that takes longer counts no more
+	heard bool          // the peer has answered
 }
 
 // gap is a hole in what gossip brought: missing writes of an actor.
@@ -58,6 +67,10 @@ const (
 	backoffMost  = time.Minute
 	// maxSessions bounds the sessions that a replica opens at the same time.
 	maxSessions = 4
+	// seatSilent and seatMost are how long a session counts towards it before and after
+	// the peer has answered: peers that stall must not keep the others waiting.
+	seatSilent = time.Second
+	seatMost   = time.Minute
 	// maxGaps bounds the gaps that are kept: a liar can show any number.
 	maxGaps = 1 << 10
 	// maxGapTries is how often a gap asks for a session of its own; after that
@@ -136,10 +149,11 @@ func (s *schedule) missed(a crdt.Actor, upTo uint64, via string, at Instant) {
 // due returns the peers with which to open a session now.
 func (s *schedule) due(r *Replica, at Instant) (dial []string) {
 	s.load.add(r.out.takeSent(), at)
+	s.seats = slices.DeleteFunc(s.seats, func(t seat) bool { return t.until <= at.Mono })
 	s.checkGaps(r, at)
 	s.checkPeriod(at)
 	for _, p := range s.known {
-		if p.wanted && s.sessions[p.id] == 0 && p.at <= at.Mono && s.active+len(dial) < maxSessions {
+		if p.wanted && s.sessions[p.id] == 0 && p.at <= at.Mono && len(s.seats)+len(dial) < maxSessions {
 			p.wanted = false
 			dial = append(dial, p.id)
 		}
@@ -210,29 +224,25 @@ func (s *schedule) checkPeriod(at Instant) {
 	s.giver().want(at)
 }
 
-// giver returns a random peer from which there is something to be had or, where all may only read, any: it has
-// a clock to compare, and may have been given the right to write.
+// giver returns a random peer with which the last session succeeded, and from which there is something to be had.
+// Where there is none, any peer that may write; the others are tried again by themselves. Where all may only read, any:
+// it has a clock to compare, and may have been given the right to write.
 func (s *schedule) giver() *peerState {
-	n := 0
-	for _, p := range s.known {
-		if !p.takes {
-			n++
+	for _, is := range []func(*peerState) bool{
+		func(p *peerState) bool { return p.good && !p.takes },
+		func(p *peerState) bool { return !p.takes },
+	} {
+		var of []*peerState
+		for _, p := range s.known {
+			if is(p) {
+				of = append(of, p)
+			}
+		}
+		if len(of) > 0 {
+			return of[s.rand.IntN(len(of))]
 		}
 	}
-	if n == 0 || n == len(s.known) {
-		return s.known[s.rand.IntN(len(s.known))]
-	}
-	n = s.rand.IntN(n)
-	for _, p := range s.known {
-		if p.takes {
-			continue
-		}
-		if n == 0 {
-			return p
-		}
-		n--
-	}
-	return nil // not reached
+	return s.known[s.rand.IntN(len(s.known))]
 }
 
 // jitter spreads d evenly over 75 to 125 %.
@@ -244,9 +254,13 @@ func (s *schedule) jitter(d time.Duration) time.Duration {
 func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 	wait := most
 	consider := func(t time.Duration) { wait = min(wait, max(t-at.Mono, 0)) }
+	free := time.Duration(0) // when there is a seat
+	if s := r.peers.seats; len(s) >= maxSessions {
+		free = slices.MinFunc(s, func(a, b seat) int { return cmp.Compare(a.until, b.until) }).until
+	}
 	for _, p := range r.peers.known {
-		if p.wanted && r.peers.sessions[p.id] == 0 && r.peers.active < maxSessions {
-			consider(p.at)
+		if p.wanted && r.peers.sessions[p.id] == 0 {
+			consider(max(p.at, free))
 		}
 	}
 	if len(r.peers.known) > 0 { // else these wait for someone to ask
@@ -264,16 +278,22 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 }
 
 // began and ended keep count of sessions with a peer.
-func (s *schedule) began(id string) {
-	s.active++
+func (s *schedule) began(id string, dialled bool, at Instant) {
 	s.sessions[id]++
+	if dialled {
+		s.seats = append(s.seats, seat{id: id, until: at.Mono + seatSilent})
+	}
 	if p := s.find(id); p != nil {
 		p.wanted = false
 	}
 }
 
-func (s *schedule) ended(id string, state State, at Instant) {
-	s.active--
+func (s *schedule) ended(id string, dialled bool, state State, at Instant) {
+	if dialled {
+		if i := slices.IndexFunc(s.seats, func(t seat) bool { return t.id == id }); i >= 0 {
+			s.seats = slices.Delete(s.seats, i, i+1)
+		}
+	}
 	if s.sessions[id]--; s.sessions[id] == 0 {
 		delete(s.sessions, id)
 	}
@@ -281,11 +301,20 @@ func (s *schedule) ended(id string, state State, at Instant) {
 	if p == nil {
 		return
 	}
-	if state == Equal || state == Merged {
+	if p.good = state == Equal || state == Merged; p.good {
 		p.fails = 0
 		return
 	}
 	p.fails++
 	p.at = at.Mono + s.jitter(min(backoffFirst<<min(p.fails-1, 10), backoffMost))
 	p.wanted = true
+}
+
+// answered is told that the peer of a session that this replica opened has said hello.
+func (s *schedule) answered(id string, at Instant) {
+	for i := range s.seats {
+		if t := &s.seats[i]; t.id == id && !t.heard {
+			t.heard, t.until = true, at.Mono+seatMost
+		}
+	}
 }

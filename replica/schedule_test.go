@@ -292,6 +292,27 @@ func TestNoSecondSessionWithAPeerThatDialledBeforeItWasSaidToBeThere(t *testing.
 	require.Equal(t, []string{a.name}, dial, "after it failed")
 }
 
+// Peers that take a session and never answer, or never come to its end, hold up nobody else.
+func TestPeersThatStallKeepNobodyWaiting(t *testing.T) {
+	a := newNode(t, "a", 1)
+	const peers = 20
+	for i := range peers {
+		a.PeerUp(a.now(), fmt.Sprintf("b%02d", i))
+	}
+	dialled := map[string]bool{}
+	for range peers {
+		dial, _ := a.Tick(a.now())
+		require.LessOrEqual(t, len(dial), 4)
+		for _, id := range dial {
+			a.Dial(a.now(), id)
+			dialled[id] = true
+		}
+		a.elapsed += time.Second
+	}
+	require.Len(t, dialled, peers)
+	require.Positive(t, a.NextTick(a.now(), time.Hour))
+}
+
 func TestWhatASessionBroughtIsPassedOn(t *testing.T) {
 	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
 	for _, p := range []string{"a", "c", "d"} {

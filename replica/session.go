@@ -95,7 +95,7 @@ func (r *Replica) Accept(at Instant, peer string) *Session {
 }
 
 func (r *Replica) newSession(at Instant, peer string, dialer bool) *Session {
-	r.peers.began(peer)
+	r.peers.began(peer, dialer, at)
 	return &Session{
 		r: r, peer: peer, dialer: dialer, snap: r.m.Snapshot(), clock: r.cfg.Clock.Reading(at.Wall), wall: r.Now(at),
 	}
@@ -227,6 +227,11 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 		return fmt.Errorf("%w: peer's wall clock lies ahead of its hybrid one", ErrProtocol)
 	}
 	s.helloed = true
+	if s.dialer {
+		s.r.cfg.Lock.Lock()
+		s.r.peers.answered(s.peer, at)
+		s.r.cfg.Lock.Unlock()
+	}
 	s.rounds, s.keys = 1, h.Keys
 	s.theirs, s.when = h.Clock, max(s.wall, h.Wall)
 	state := s.stateAt(s.when)
@@ -475,7 +480,7 @@ func (s *Session) end(at Instant, state State) {
 	s.spans, s.peerContext = nil, nil
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
-	s.r.sessionEnded(s.peer, state, at)
+	s.r.sessionEnded(s.peer, s.dialer, state, at)
 	if s.got > s.refused {
 		s.r.peers.pass(s.peer, at)
 	}
@@ -484,8 +489,8 @@ func (s *Session) end(at Instant, state State) {
 	}
 }
 
-func (r *Replica) sessionEnded(peer string, state State, at Instant) {
-	r.peers.ended(peer, state, at)
+func (r *Replica) sessionEnded(peer string, dialled bool, state State, at Instant) {
+	r.peers.ended(peer, dialled, state, at)
 	c := &r.stats.Sessions
 	switch state {
 	case Equal:

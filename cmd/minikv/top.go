@@ -73,7 +73,7 @@ type view struct {
 	Rates      rates            `json:"rates"`
 	Bytes      int64            `json:"bytes"` // keys and values held
 	DiskBytes  int64            `json:"disk_bytes,omitempty"`
-	Locks      int64            `json:"locks"`
+	Locks      int64            `json:"locks"` // live, in the first 32 registries
 	Overlaps   uint64           `json:"overlaps"`
 	Refused    uint64           `json:"refused"` // since the start of the node
 	SkewMax    admin.Duration   `json:"clock_skew_max"`
@@ -106,7 +106,7 @@ func (t *top) look(ctx context.Context) (view, error) {
 	now := time.Now()
 	v := view{
 		Time: now.UTC(), Node: s.Node, Name: s.Name, Version: s.Version, Up: admin.Duration(now.Sub(s.Started).Round(time.Second)), Storage: s.Storage,
-		Bytes: s.Metrics.Bytes, DiskBytes: s.Metrics.DiskBytes, Locks: s.Metrics.Leases, Overlaps: s.Metrics.Overlaps, Refused: s.Metrics.Refused,
+		Bytes: s.Metrics.Bytes, DiskBytes: s.Metrics.DiskBytes, Locks: t.locks(ctx, s), Overlaps: s.Metrics.Overlaps, Refused: s.Metrics.Refused,
 		SkewMax: s.Metrics.ClockSkewMax, Registries: s.Registries, Peers: s.Peers,
 	}
 	if t.last.Started.Equal(s.Started) { // else it has been started again, and counts from zero
@@ -115,6 +115,23 @@ func (t *top) look(ctx context.Context) (view, error) {
 	}
 	t.last, t.lastSeen = s, now
 	return v, nil
+}
+
+// maxTopLocks is in how many registries the locks are counted: each is a call.
+const maxTopLocks = 32
+
+// locks counts the live ones. The node's own count has those that are over as well, until they are forgotten.
+func (t *top) locks(ctx context.Context, s admin.Status) (n int64) {
+	if s.Metrics.Leases == 0 {
+		return 0
+	}
+	for _, r := range s.Registries[:min(len(s.Registries), maxTopLocks)] {
+		held, err := t.client.Locks(ctx, r.Name)
+		if err == nil { // else it has been closed a moment ago
+			n += int64(len(held))
+		}
+	}
+	return n
 }
 
 func ratesOf(a, b admin.Status, d time.Duration) rates {

@@ -210,3 +210,29 @@ func TestEachCommandHasAScript(t *testing.T) {
 		require.Regexp(t, use, all.String(), "no script runs it")
 	})
 }
+
+// The commands in docs/guide.md are such as the program understands, and guide.txtar runs them.
+func TestTheGuidesCommands(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "guide.md"))
+	require.NoError(t, err)
+	script, err := os.ReadFile(filepath.Join("testdata", "script", "guide.txtar"))
+	require.NoError(t, err)
+	n := 0
+	for i, block := range strings.Split(string(page), "```") {
+		for line := range strings.Lines(block) {
+			if line = strings.TrimSpace(line); i%2 == 0 || !strings.HasPrefix(line, "minikv ") {
+				continue
+			}
+			n++
+			words := strings.Fields(line)[1:]
+			c, rest, err := newRoot(newApp()).Find(words)
+			require.NoError(t, err, line)
+			require.NoError(t, c.ParseFlags(rest), line)
+			require.NoError(t, c.ValidateArgs(c.Flags().Args()), line)
+			if words[0] != "serve" && words[0] != "join" { // which the script has by other names
+				require.Contains(t, strings.ReplaceAll(string(script), "'", `"`), line)
+			}
+		}
+	}
+	require.Greater(t, n, 12)
+}

@@ -17,6 +17,13 @@ func (c *Client) Lock(ctx context.Context, registry, key string, p LockParams) (
 	return l, err
 }
 
+// Locks lists the live locks of a registry by key, the first 500 of them at most.
+func (c *Client) Locks(ctx context.Context, registry string) ([]HeldLock, error) {
+	var l []HeldLock
+	err := c.call(ctx, http.MethodGet, "/v1/locks", query("registry", registry), nil, &l)
+	return l, err
+}
+
 // Unlock releases a lease that this node took with Lock or with a put that locks.
 func (c *Client) Unlock(ctx context.Context, registry, key, token string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/lock", query("registry", registry, "key", key, "token", token), nil, nil)

@@ -15,6 +15,7 @@ type clientInfo struct {
 	db         atomic.Int32
 	resp3      atomic.Bool
 	subscribed atomic.Bool
+	stranger   atomic.Bool          // has not given the password yet
 	command    atomic.Pointer[spec] // the last one
 
 	mu              sync.Mutex

@@ -56,7 +56,7 @@ const (
 
 func newConn(s *Server, nc net.Conn, id uint64) *conn {
 	c := &conn{s: s, nc: nc, id: id, in: newReader(s.cfg.limits()), db: s.dbs[0], authed: s.cfg.Password == ""}
-	c.in.stranger = !c.authed
+	c.greet(c.authed)
 	c.wait.mark = -1
 	c.info.began = time.Now()
 	return c
@@ -142,6 +142,10 @@ func (c *conn) sweep(now int64, every time.Duration) {
 			c.nc.Close()
 		}
 	case idle:
+		if c.info.stranger.Load() && waited > c.s.cfg.SlowTimeout+every {
+			c.s.stats.slowClosed.Add(1)
+			c.nc.Close()
+		}
 		if limit := c.s.cfg.IdleTimeout; limit > 0 && waited > limit+every && !c.info.subscribed.Load() {
 			c.s.stats.idleClosed.Add(1)
 			c.nc.Close()
@@ -209,6 +213,12 @@ func (c *conn) write(b []byte) {
 		}
 		b = b[len(piece):]
 	}
+}
+
+// greet notes whether the client has said who it is. Of one that has not little is taken, and not for long.
+func (c *conn) greet(authed bool) {
+	c.authed, c.in.stranger = authed, !authed
+	c.info.stranger.Store(!authed)
 }
 
 // setSubscriber makes the connection one that listens.

@@ -38,7 +38,7 @@ func (c *conn) authenticate(user string, password []byte) error {
 		c.s.cfg.Logger.Warn("a Redis client gave a wrong password", "from", c.nc.RemoteAddr())
 		return errWrongPass
 	}
-	c.authed, c.in.stranger = true, false
+	c.greet(true)
 	return nil
 }
 
@@ -182,8 +182,7 @@ func (c *conn) reset() {
 	c.setProto(false)
 	c.useDB(c.s.dbs[0], 0)
 	c.info.setName("")
-	c.authed = c.s.cfg.Password == ""
-	c.in.stranger = !c.authed
+	c.greet(c.s.cfg.Password == "")
 	c.simple("RESET")
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/minikv/minikv"
 	"github.com/minikv/minikv/server/resp"
 )
 
@@ -28,10 +29,19 @@ func TestSameAsRedis(t *testing.T) {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	for _, proto := range []int{2, 3} {
-		t.Run(fmt.Sprintf("RESP%d", proto), func(t *testing.T) {
+	for _, c := range []struct {
+		proto  int
+		onDisk bool
+		part   int // of the commands
+	}{{2, false, 1}, {3, false, 1}, {3, true, 5}} {
+		proto, commands := c.proto, *commandsFlag/c.part
+		t.Run(fmt.Sprintf("RESP%d, on disk %t", proto, c.onDisk), func(t *testing.T) {
 			t.Logf("replay with: go test ./server/resp -run TestSameAsRedis -resp.seed %d -resp.commands %d", seed, *commandsFlag)
-			s := serve(t, resp.Config{Databases: map[int]string{0: "default", 1: "one"}})
+			dir := ""
+			if c.onDisk {
+				dir = t.TempDir()
+			}
+			s := serveNode(t, dir, minikv.Config{Durability: minikv.DurabilityAsync}, resp.Config{Databases: map[int]string{0: "default", 1: "one"}})
 			d := &differ{
 				t: t, rng: rand.New(rand.NewPCG(seed, uint64(proto))), redis: dial(t, "unix", socket), ours: s.dial(),
 				counts: map[string]int{},
@@ -44,7 +54,7 @@ func TestSameAsRedis(t *testing.T) {
 			d.redis.do("FLUSHALL")
 			d.redis.do("HELLO %d", proto)
 			d.ours.do("HELLO %d", proto)
-			for d.sent < *commandsFlag {
+			for d.sent < commands {
 				d.extend()
 				d.step()
 			}

@@ -62,18 +62,18 @@ func (sp *spec) isSet() bool { return sp.group == "string" && len(sp.name) == 3 
 // unknown answers a command that is not served: as Redis does one it does not know, and one it knows with the
 // reason.
 func (c *conn) unknown(name []byte) {
-	if why, ok := refused[string(name)]; ok && c.authed {
-		c.fail(fmt.Sprintf("ERR %s is not offered: %s", strings.ToUpper(string(name)), why))
+	// A web page can make a browser send such a request to any address. None of its lines may count as a command.
+	if n := string(name); n == "post" || n == "host:" {
+		c.s.cfg.Logger.Warn("an HTTP request came to the address for Redis clients; the connection was closed", "from", c.nc.RemoteAddr())
+		c.dead = true
 		return
 	}
 	if !c.authed {
 		c.failWith(errNoAuth)
 		return
 	}
-	// A web page can make a browser send such a request to any address. None of its lines may count as a command.
-	if n := string(name); n == "post" || n == "host:" {
-		c.s.cfg.Logger.Warn("an HTTP request came to the address for Redis clients; the connection was closed", "from", c.nc.RemoteAddr())
-		c.dead = true
+	if why, ok := refused[string(name)]; ok {
+		c.fail(fmt.Sprintf("ERR %s is not offered: %s", strings.ToUpper(string(name)), why))
 		return
 	}
 	var args strings.Builder

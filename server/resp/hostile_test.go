@@ -79,6 +79,15 @@ func TestByteByByte(t *testing.T) {
 	}
 }
 
+// TestStrangersMayNotStay: without the password a connection lasts as long as a slow client may take.
+func TestStrangersMayNotStay(t *testing.T) {
+	s := serve(t, resp.Config{Password: "secret", SlowTimeout: 100 * time.Millisecond})
+	known, stranger := s.dial(), s.dial()
+	require.Equal(t, "+OK", known.do("AUTH secret"))
+	stranger.gone()
+	require.Equal(t, "+PONG", known.do("PING"))
+}
+
 func TestIdle(t *testing.T) {
 	s := serve(t, resp.Config{IdleTimeout: 100 * time.Millisecond})
 	c, sub := s.dial(), s.dial()
@@ -175,4 +184,7 @@ func TestWebPagesAreKeptOut(t *testing.T) {
 		c.gone()
 	}
 	require.Empty(t, s.value("k"))
+	c := serve(t, resp.Config{Password: "secret"}).dial()
+	c.raw("POST / HTTP/1.1\r\n")
+	c.gone()
 }

@@ -256,7 +256,7 @@ func (c *conn) empty(d *database, r *minikv.Registry) (kept int, err error) {
 	for {
 		keys, next, err := r.KeysFrom(background, from, flushBatch)
 		if err != nil {
-			return kept, err
+			return kept, d.explain(r, err)
 		}
 		err = d.alone(func() error {
 			n, err := deleteUnlocked(r, keys)
@@ -264,7 +264,7 @@ func (c *conn) empty(d *database, r *minikv.Registry) (kept int, err error) {
 			return err
 		})
 		if err != nil {
-			return kept, err
+			return kept, d.explain(r, err)
 		}
 		c.wrote(r)
 		if next == "" {

@@ -47,6 +47,7 @@ func TestReader(t *testing.T) {
 		"*0\r\n*-1\r\n\r\n\r\n*1\r\n$1\r\na\r\n":         {{"a"}},
 		"PING\r\nGET  a \n":                              {{"PING"}, {"GET", "a"}},
 		`SET "a b" 'c d' "\x41\n\"" 'it\'s'` + "\r\n":    {{"SET", "a b", "c d", "A\n\"", "it's"}},
+		`E "\t\b\a\r\\\xZZ\x4"` + "\n":                   {{"E", "\t\b\a\r\\xZZx4"}},
 		"SET k \"\"\r\n":                                 {{"SET", "k", ""}},
 		"*1\r\n$4\r\nPING":                               nil,
 		"*2\r\n$4\r\nECHO\r\n$6\r\n\r\n$3\r\n\r\nECHO\n": {{"ECHO", "\r\n$3\r\n"}, {"ECHO"}},

@@ -139,7 +139,7 @@ func (c *conn) delete(r *minikv.Registry, key string) error {
 	return err
 }
 
-func (c *conn) set_() {
+func (c *conn) setCommand() {
 	if c.cmd.len() == 3 {
 		c.store(expiry{})
 		return

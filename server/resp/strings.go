@@ -13,7 +13,7 @@ var stringCommands = []spec{
 	{"getdel", 2, writes | under, "string", oneKey, "The value of a key, which is deleted", (*conn).getDel},
 	{"getset", 3, writes | under, "string", oneKey, "The value that a key had, and a new one", (*conn).getSet},
 	{"mget", -2, reads, "string", allKeys, "The values of keys, of one moment", (*conn).mGet},
-	{"set", -3, writes | under, "string", oneKey, "Set the value of a key", (*conn).set_},
+	{"set", -3, writes | under, "string", oneKey, "Set the value of a key", (*conn).setCommand},
 	{"setex", 4, writes | under, "string", oneKey, "Set a value that expires after seconds", (*conn).setEx},
 	{"psetex", 4, writes | under, "string", oneKey, "Set a value that expires after milliseconds", (*conn).pSetEx},
 	{"mset", -3, writes | under, "string", pairs, "Set values of keys, all at once", (*conn).mSet},
@@ -35,12 +35,15 @@ func (c *conn) registry() *minikv.Registry {
 }
 
 // failed answers with an error of the registry.
-func (c *conn) failed(r *minikv.Registry, err error) {
+func (c *conn) failed(r *minikv.Registry, err error) { c.failWith(c.db.explain(r, err)) }
+
+// explain gives the error of a registry that was closed the words for it, and forgets that registry.
+func (d *database) explain(r *minikv.Registry, err error) error {
 	if errors.Is(err, minikv.ErrClosed) {
-		c.db.closed(r)
-		err = c.db.notOpen()
+		d.closed(r)
+		return d.notOpen()
 	}
-	c.failWith(err)
+	return err
 }
 
 // peek looks a key up, and counts whether it was there. A key that cannot be is absent.

@@ -1,0 +1,179 @@
+package hostile_test
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/minikv/minikv/property_test/hostile"
+)
+
+const (
+	maxGrowth = 64 << 20 // bytes of memory that all honest nodes together may take more under attack
+	maxBad    = 100      // refusals of one peer at one node, where it is provably bad
+	maxRatio  = 4        // bytes of an answer for each of a request, before a proof
+)
+
+// expect says what an attack may come to.
+type expect struct {
+	number  int      // of attackers; 0: one
+	banned  bool     // each attacker is turned away by each node
+	refused []string // kinds of refusals that must be counted
+	never   []string // what attackers must not see
+	ticket  bool     // it has proved possession: no bound on answers
+	joiner  bool     // another node joins meanwhile
+}
+
+// attack runs honest work beside an attack.
+func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
+	t := m.t
+	t.Helper()
+	o := hostile.Order{Attack: name, Number: max(1, want.number), Nodes: m.addrs(), Tickets: m.tickets, Seed: *seed, Scale: *keys}
+	debug.FreeOSMemory()
+	before, growth := resident(t), int64(0)
+	e.start(o)
+	ids := map[string]bool{}
+	e.mu.Lock()
+	for _, id := range e.latest[name].IDs {
+		ids[id] = true
+	}
+	e.mu.Unlock()
+	stop, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
+			m.watch(ids)
+			growth = max(growth, resident(t)-before)
+			select {
+			case <-stop:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	if want.joiner {
+		began := time.Now()
+		m.join()
+		m.settle()
+		t.Logf("another node joined in %v", time.Since(began).Round(time.Millisecond))
+		require.LessOrEqual(t, time.Since(began), floor, "a node that joins was held up")
+	}
+	took := m.work()
+	if want.banned {
+		for began := time.Now(); !m.allBanned(ids) && time.Since(began) < 20*time.Second; {
+			took = max(took, m.work())
+		}
+	}
+	close(stop)
+	<-watched
+	report := e.end(o)[0]
+	m.settle()
+	m.watch(ids)
+	refused, most := m.refusals(ids)
+	t.Logf("%s: %d attackers sent %v and saw %v; refused %v, at most %d of one by one node, banned %d; bytes %d in, %d out, worst answer %v; work took %v, quiet %v; memory grew by %.1f MiB",
+		name, o.Number, report.Sent, report.Seen, refused, most, m.countBanned(ids), report.In, report.Out, report.Ratio, took.Round(time.Millisecond), m.quiet.Round(time.Millisecond), float64(growth)/(1<<20))
+	m.requireNoBlame()
+	require.LessOrEqual(t, took, max(2*m.quiet, floor), "honest nodes were held up")
+	require.LessOrEqual(t, growth, int64(maxGrowth), "memory")
+	if want.banned {
+		require.True(t, m.allBanned(ids), "not all are turned away")
+		require.LessOrEqual(t, most, uint64(maxBad))
+	}
+	for _, kind := range want.refused {
+		require.Positive(t, refused[kind], "refusals counted as %s", kind)
+	}
+	for _, what := range want.never {
+		require.Zero(t, report.Seen[what], what)
+	}
+	for kind, r := range report.Ratio {
+		require.LessOrEqual(t, r.Reply, maxRatio*r.Request, "the answer to a %s", kind)
+	}
+	if !want.ticket {
+		require.Zero(t, report.Seen["heard gossip"], "peers without proof were sent gossip")
+		require.LessOrEqual(t, report.In, maxRatio*report.Out, "all that was sent to peers without proof")
+	}
+	return report
+}
+
+// requireNoBlame requires that no honest node is held to have done anything wrong.
+func (m *mesh) requireNoBlame() {
+	m.t.Helper()
+	for i, r := range m.regs {
+		for j, o := range m.regs {
+			for _, p := range r.Node().Peers() {
+				if p.ID == o.Node().ID() {
+					require.Empty(m.t, p.Refusals, "node %d refused something of node %d", i, j)
+					require.Zero(m.t, p.BannedUntil, "node %d has banned node %d", i, j)
+				}
+			}
+		}
+	}
+}
+
+func (m *mesh) allBanned(ids map[string]bool) bool { return m.countBanned(ids) == len(ids)*len(m.regs) }
+
+func (m *mesh) countBanned(ids map[string]bool) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range ids {
+		for i := range m.regs {
+			if m.banned[fmt.Sprintf("%d %s", i, id)] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// refusals are the sums by kind, and the largest of one attacker at one node.
+func (m *mesh) refusals(ids map[string]bool) (map[string]uint64, uint64) {
+	sum, most := map[string]uint64{}, uint64(0)
+	for of, kinds := range m.conduct {
+		if !ids[strings.Fields(of)[1]] {
+			continue
+		}
+		all := uint64(0)
+		for kind, n := range kinds {
+			sum[kind] += n
+			all += n
+		}
+		most = max(most, all)
+	}
+	return sum, most
+}
+
+func TestOutsiders(t *testing.T) {
+	e := newEnemies(t)
+	m := newMesh(t, 3)
+	for _, a := range []struct {
+		name string
+		expect
+	}{
+		{"garbage in the topic", expect{banned: true, refused: []string{"envelope", "message"}}},
+		{"later versions in the topic", expect{refused: []string{"message"}}},
+		{"guessed sessions", expect{banned: true, refused: []string{"message", "stranger"}, never: []string{"answered with a proof"}}},
+		{"small requests", expect{refused: []string{"message"}, never: []string{"answered with a proof"}}},
+		{"version downgrade", expect{refused: []string{"message"}, never: []string{"hello of another version was answered"}, ticket: true}},
+		{"wrong ticket", expect{banned: true, refused: []string{"message", "stranger"}, never: []string{"session opened"}}},
+		{"expired ticket", expect{banned: true, refused: []string{"message", "stranger"}, never: []string{"session opened"}}},
+		{"read ticket that writes", expect{banned: true, refused: []string{"message"}, never: []string{"session merged"}, ticket: true}},
+		{"replayed deltas", expect{banned: true, refused: []string{"message"}, ticket: true}},
+		{"mangled deltas", expect{banned: true, refused: []string{"message", "envelope"}, ticket: true}},
+		{"relayed proof", expect{number: 1, never: []string{"answered with a proof", "went on after the answer"}}},
+		{"reflected proof", expect{never: []string{"answered with a proof", "went on after the answer"}}},
+		{"score reset by reconnecting", expect{banned: true, refused: []string{"envelope"}}},
+		{"first frame by drops", expect{}},
+		{"sybils that stall", expect{number: 20, joiner: true}},
+	} {
+		t.Run(a.name, func(t *testing.T) {
+			m.t = t
+			e.t = t
+			m.attack(e, a.name, a.expect)
+		})
+	}
+}

@@ -1,0 +1,265 @@
+package hostile_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/minikv/minikv"
+	"github.com/minikv/minikv/property_test/hostile"
+	"github.com/minikv/minikv/seal"
+	"github.com/minikv/minikv/ticket"
+
+	"crypto/ed25519"
+)
+
+const (
+	maxSkew = 5 * time.Second
+	// floor is below what no time is held to twice the quiet one: machines have other things to do.
+	floor = 4 * time.Second
+)
+
+// mesh is some honest nodes with a private registry, and what they wrote.
+type mesh struct {
+	t       *testing.T
+	regs    []*minikv.Registry
+	tickets map[string]string
+	round   int
+	want    map[string][]byte // what is to be there, shared keys apart
+	quiet   time.Duration     // the longest of some rounds without attackers
+	conduct map[string]map[string]uint64
+	banned  map[string]bool
+	mu      sync.Mutex // guards conduct and banned
+}
+
+var ctx = context.Background()
+
+func config() minikv.Config {
+	return minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, SyncInterval: 500 * time.Millisecond, MaxClockSkew: maxSkew}
+}
+
+func newMesh(t *testing.T, n int) *mesh {
+	m := &mesh{t: t, want: map[string][]byte{}, conduct: map[string]map[string]uint64{}, banned: map[string]bool{}}
+	m.regs = append(m.regs, m.open(func(n *minikv.Node) (*minikv.Registry, error) { return n.Registry(ctx, "test") }))
+	m.tickets = map[string]string{
+		hostile.TicketRead:    m.ticket(minikv.RightsRead),
+		hostile.TicketWrite:   m.ticket(minikv.RightsWrite),
+		hostile.TicketExpired: expired(t, m.ticket(minikv.RightsOwner)),
+	}
+	other, err := minikv.Open(ctx, "", config())
+	require.NoError(t, err)
+	defer other.Close()
+	wrong, err := other.Registry(ctx, "test")
+	require.NoError(t, err)
+	m.tickets[hostile.TicketWrong], err = wrong.Ticket(ctx, minikv.TicketOptions{Rights: minikv.RightsWrite})
+	require.NoError(t, err)
+	for range n - 1 {
+		m.join()
+	}
+	for range 3 {
+		m.quiet = max(m.quiet, m.work())
+	}
+	return m
+}
+
+func (m *mesh) open(registry func(*minikv.Node) (*minikv.Registry, error)) *minikv.Registry {
+	m.t.Helper()
+	n, err := minikv.Open(ctx, "", config())
+	require.NoError(m.t, err)
+	m.t.Cleanup(func() { require.NoError(m.t, n.Close()) })
+	r, err := registry(n)
+	require.NoError(m.t, err)
+	return r
+}
+
+func (m *mesh) ticket(rights minikv.Rights) string {
+	m.t.Helper()
+	text, err := m.regs[0].Ticket(ctx, minikv.TicketOptions{Rights: rights})
+	require.NoError(m.t, err)
+	return text
+}
+
+// expired makes a ticket for writing that was over an hour ago.
+func expired(t *testing.T, owner string) string {
+	o, err := ticket.Decode(owner)
+	require.NoError(t, err)
+	old := *o
+	old.Rights, old.OwnerSeed, old.Expires = ticket.Write, [32]byte{}, time.Now().Add(-time.Hour).Truncate(time.Second)
+	keys, err := seal.NewKeys(o.Name, o.Secret, o.Owner)
+	require.NoError(t, err)
+	g := seal.Grant{Rights: seal.Write, Expires: old.Expires, Holder: ed25519.NewKeyFromSeed(old.Seed[:]).Public().(ed25519.PublicKey)}
+	keys.Sign(ed25519.NewKeyFromSeed(o.OwnerSeed[:]), &g)
+	old.Signature = g.Signature
+	text, err := ticket.Encode(&old)
+	require.NoError(t, err)
+	return text
+}
+
+// join adds a node, connected to all others.
+func (m *mesh) join() *minikv.Registry {
+	m.t.Helper()
+	text := m.ticket(minikv.RightsWrite)
+	r := m.open(func(n *minikv.Node) (*minikv.Registry, error) { return n.Join(ctx, text) })
+	for _, o := range m.regs {
+		_, err := r.Node().Connect(within(m.t), o.Node().Addrs()[0])
+		require.NoError(m.t, err)
+	}
+	m.regs = append(m.regs, r)
+	return r
+}
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func (m *mesh) addrs() (all []string) {
+	for _, r := range m.regs {
+		all = append(all, r.Node().Addrs()[0])
+	}
+	return all
+}
+
+// work has all nodes write at the same time, and returns how long it took until all hold what they wrote. Values of
+// 20 KiB go by exchanges, the others by gossip.
+func (m *mesh) work() time.Duration {
+	m.t.Helper()
+	began := time.Now()
+	m.round++
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for i, r := range m.regs {
+		all.Go(func() {
+			for j := range 40 {
+				key := fmt.Sprintf("n%d/%d", i, (m.round*7+j)%60)
+				value := []byte(fmt.Sprintf("%d of round %d", j, m.round))
+				if j == 0 {
+					value = bytes.Repeat([]byte{byte(m.round)}, 20<<10)
+				}
+				var err error
+				if j%8 == 7 {
+					value = nil
+					err = r.Delete(ctx, key)
+				} else {
+					_, err = r.Put(ctx, key, value)
+				}
+				if err == nil {
+					_, err = r.Put(ctx, fmt.Sprintf("shared/%d", j%5), []byte(fmt.Sprint("n", i)))
+				}
+				mu.Lock()
+				if err != nil {
+					m.t.Errorf("writing %q: %v", key, err)
+				}
+				m.want[key] = value
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	m.settle()
+	return time.Since(began)
+}
+
+// settle waits until all nodes are equal and hold what honest nodes wrote.
+func (m *mesh) settle() {
+	m.t.Helper()
+	require.Eventually(m.t, func() bool {
+		for _, r := range m.regs[1:] {
+			if r.Root() != m.regs[0].Root() {
+				return false
+			}
+		}
+		return m.differs(m.regs[0]) == ""
+	}, time.Minute, 2*time.Millisecond, "%s", lazily(func() string { return m.differences() }))
+}
+
+type lazily func() string
+
+func (l lazily) String() string { return l() }
+
+func (m *mesh) differences() string {
+	var b strings.Builder
+	for i, r := range m.regs {
+		fmt.Fprintf(&b, "node %d: root %s: %s\n", i, r.Root(), m.differs(r))
+	}
+	return b.String()
+}
+
+// differs says where a node holds something else than honest nodes wrote.
+func (m *mesh) differs(r *minikv.Registry) string {
+	seen := 0
+	for e, err := range r.All(ctx) {
+		switch {
+		case err != nil:
+			return err.Error()
+		case strings.HasPrefix(e.Key, "shared/"):
+			if !strings.HasPrefix(string(e.Value), "n") {
+				return "a stranger's value under " + e.Key
+			}
+		case strings.HasPrefix(e.Key, insider):
+		case m.want[e.Key] == nil:
+			return "nobody's key " + e.Key
+		case !bytes.Equal(m.want[e.Key], e.Value):
+			return "another value under " + e.Key
+		default:
+			seen++
+		}
+	}
+	want := 0
+	for _, v := range m.want {
+		if v != nil {
+			want++
+		}
+	}
+	if seen != want {
+		return fmt.Sprintf("%d of %d keys", seen, want)
+	}
+	return ""
+}
+
+// insider begins the keys that insiders may well write.
+const insider = "insider/"
+
+// watch notes what nodes say of attackers: those that left and were not banned are not listed any more at the end.
+func (m *mesh) watch(ids map[string]bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, r := range m.regs {
+		for _, p := range r.Node().Peers() {
+			if !ids[string(p.ID)] {
+				continue
+			}
+			of := fmt.Sprintf("%d %s", i, p.ID)
+			if m.conduct[of] == nil {
+				m.conduct[of] = map[string]uint64{}
+			}
+			for kind, n := range p.Refusals {
+				m.conduct[of][kind] = max(m.conduct[of][kind], n)
+			}
+			if !p.BannedUntil.IsZero() {
+				m.banned[of] = true
+			}
+		}
+	}
+}
+
+// resident is the memory of this process in bytes.
+func resident(t *testing.T) int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Log("NOT MEASURED: memory, for want of /proc")
+		return 0
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	require.NoError(t, err)
+	return pages * int64(os.Getpagesize())
+}
