@@ -148,8 +148,12 @@ func (m *Map) set(p *Place, r Record) {
 	}
 }
 
-// remove takes out what is at p.
+// remove takes out what is at p. Where a read has failed since that was found, it seems to hold nothing; the table
+// says so at the next Commit.
 func (m *Map) remove(p *Place) {
+	if p.Held.IsZero() {
+		return
+	}
 	m.count(p.Held, -1)
 	m.rows.Remove(p)
 	m.resum(p.slot, p.Held, Record{})

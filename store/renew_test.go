@@ -88,6 +88,13 @@ func renewedRun(f *faulty) (how string, err error) {
 	if err := w.compare(); err != nil {
 		return "renewed", err
 	}
+	for name := range w.twin.maps {
+		if w.disks[name] == nil { // its map was given back when the disk had failed: as a crash leaves it
+			if err := w.drop(name); err != nil {
+				return "renewed", err
+			}
+		}
+	}
 	want := map[string]string{}
 	for name := range w.disks {
 		want[name] = print(w.twin.maps[name])
