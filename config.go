@@ -40,6 +40,16 @@ const (
 	RelayAnyone  RelayPolicy = "anyone"  // for all who ask, 128 KiB and 2 minutes a connection
 )
 
+// Profile says how much a node may take of its machine.
+type Profile string
+
+// Kinds of [Config].Profile. What they set is told at p2p.LimitsDefault and the others.
+const (
+	ProfileDefault Profile = ""       // 192 connections, 1 GiB for the transports' buffers at most
+	ProfileEdge    Profile = "edge"   // for small machines: 24 connections, 64 MiB, 8 MiB of cache, fewer keep-alives and exchanges
+	ProfileServer  Profile = "server" // for nodes that many others use: 1,024 connections, 2 GiB, 256 MiB of cache
+)
+
 // Config configures a [Node]. The zero value of every field is a usable default; the zero Config is an
 // offline node that sends nothing to anyone.
 type Config struct {
@@ -93,7 +103,7 @@ type Config struct {
 
 	// SyncInterval is the mean time between two exchanges with a random peer beyond those that events call
 	// for. Each costs some 110 bytes when there is nothing to do. While gossip carries 1 MiB/s and more it is
-	// put off, by 2 minutes at most. Default 30 s, at least 10 ms.
+	// put off, by 2 minutes at most. Default 30 s, with ProfileEdge 2 minutes, at least 10 ms.
 	SyncInterval time.Duration
 
 	// MaxKeyLen is the longest key this node writes, in bytes. Default and maximum 1,024. It does not bound
@@ -108,8 +118,15 @@ type Config struct {
 	// Durability says when a write returns on a node with a directory. Default [DurabilitySync].
 	Durability Durability
 
-	// CacheBytes is the memory that a node with a directory keeps what it has read in. Default 64 MiB, at
-	// least 1 MiB.
+	// Profile sets the defaults of what the node takes of its machine. Default ProfileDefault.
+	Profile Profile
+
+	// MaxConnections is above how many connections idle ones, to peers nobody named, are closed. Default that of
+	// the Profile, at least 8.
+	MaxConnections int
+
+	// CacheBytes is the memory that a node with a directory keeps what it has read in. Default 64 MiB, or that of
+	// the Profile, at least 1 MiB.
 	CacheBytes int
 
 	// Logger gets what a person who runs the node should know. Default: nothing is logged.
@@ -157,6 +174,10 @@ func (c Config) validate() (Config, error) {
 	if c.RelayService != RelayNobody && len(c.Listen) == 0 {
 		return c, detailf(ErrInvalid, "Config.RelayService is %q but Config.Listen is empty: others could not dial; give an address such as /ip4/0.0.0.0/tcp/4001", c.RelayService)
 	}
+	profile, ok := profiles[c.Profile]
+	if !ok {
+		return c, detailf(ErrInvalid, "Config.Profile is %q; it can be %q, %q or empty", c.Profile, ProfileEdge, ProfileServer)
+	}
 	for _, f := range []struct {
 		name          string
 		d             *time.Duration
@@ -164,7 +185,7 @@ func (c Config) validate() (Config, error) {
 	}{
 		{"MaxClockSkew", &c.MaxClockSkew, DefaultMaxClockSkew, time.Millisecond, 24 * time.Hour},
 		{"TombstoneRetention", &c.TombstoneRetention, DefaultTombstoneRetention, time.Second, maxTTL},
-		{"SyncInterval", &c.SyncInterval, DefaultSyncInterval, 10 * time.Millisecond, 24 * time.Hour},
+		{"SyncInterval", &c.SyncInterval, profile.syncEvery, 10 * time.Millisecond, 24 * time.Hour},
 	} {
 		if err := orDefault(f.name, f.d, f.def, f.min, f.max); err != nil {
 			return c, err
@@ -176,7 +197,10 @@ func (c Config) validate() (Config, error) {
 	if err := orDefault("MaxValueLen", &c.MaxValueLen, DefaultMaxValueLen, 1, MaxValueLen); err != nil {
 		return c, err
 	}
-	if err := orDefault("CacheBytes", &c.CacheBytes, DefaultCacheBytes, 1<<20, math.MaxInt); err != nil {
+	if err := orDefault("MaxConnections", &c.MaxConnections, profile.limits.Conns, 8, 1<<16); err != nil {
+		return c, err
+	}
+	if err := orDefault("CacheBytes", &c.CacheBytes, profile.cache, 1<<20, math.MaxInt); err != nil {
 		return c, err
 	}
 	if c.Durability > DurabilityAsync {

@@ -82,6 +82,9 @@ func (h *Host) Rouse() {
 		}
 	}
 	h.redial.hurry()
+	if h.mdns != nil {
+		h.goRun(h.mdns.renew)
+	}
 	h.goRun(func() {
 		wg.Wait()
 		h.greetAll() // it may be reached elsewhere now

@@ -44,6 +44,8 @@ const (
 	DefaultMaxStreams  = 8
 	DefaultStreamIdle  = 30 * time.Second
 	DefaultPingEvery   = time.Minute
+	DefaultKeepAlive   = 30 * time.Second
+	DefaultHeartbeat   = 200 * time.Millisecond
 	DefaultMDNSService = "_minikv._udp"
 )
 
@@ -103,6 +105,12 @@ type Config struct {
 	// PingEvery is the time between two measurements of a peer's round trip.
 	// Default 1 min; negative: never.
 	PingEvery time.Duration
+	// KeepAlive is after how long without a byte a connection over TCP is tested by the
+	// multiplexer; the kernel's own test comes every 30 s. Default 30 s.
+	KeepAlive time.Duration
+	// Heartbeat is the time between two looks at the gossip mesh: a new link relays others'
+	// messages from the next one on. Default 200 ms; a longer one spares processor time.
+	Heartbeat time.Duration
 	// ProveFirst keeps gossip, and the addresses of other members, from a peer until Prove
 	// is called for it; what it sends is taken.
 	ProveFirst bool
@@ -118,6 +126,8 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.MaxStreams, DefaultMaxStreams)
 	def(&c.StreamIdle, DefaultStreamIdle)
 	def(&c.PingEvery, DefaultPingEvery)
+	def(&c.KeepAlive, DefaultKeepAlive)
+	def(&c.Heartbeat, DefaultHeartbeat)
 	def(&c.MDNSService, DefaultMDNSService)
 	def(&c.UserAgent, "minikv")
 	if c.Logger == nil {
@@ -128,6 +138,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxStreams < 1 {
 		return c, fmt.Errorf("p2p: MaxStreams %d: must be at least 1", c.MaxStreams)
+	}
+	if c.Heartbeat < 10*time.Millisecond || c.Heartbeat > 10*time.Second {
+		return c, fmt.Errorf("p2p: Heartbeat %v: must be between 10 ms and 10 s", c.Heartbeat)
+	}
+	if c.KeepAlive < time.Second {
+		return c, fmt.Errorf("p2p: KeepAlive %v: must be at least 1 s", c.KeepAlive)
 	}
 	if c.StreamIdle < 0 {
 		return c, fmt.Errorf("p2p: StreamIdle %v: must be positive", c.StreamIdle)

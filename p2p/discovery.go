@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 )
 
 // maxFound bounds how many found peers are dialled at a time. Anyone on the network
@@ -22,12 +21,13 @@ func (h *Host) startDiscovery() finder {
 	if h.cfg.Discovery == DiscoveryNone {
 		return nil
 	}
-	svc := mdns.NewMdnsService(h.host, h.cfg.MDNSService, newFound(h))
-	if err := svc.Start(); err != nil {
+	m := newMDNS(h)
+	if err := m.start(); err != nil {
 		h.mdnsFailed.Store(true)
 		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them instead (serve --peer, Config.Bootstrap)", "err", err)
 	}
-	return svc
+	h.mdns = m
+	return m
 }
 
 // found dials the peers that a finder finds.
@@ -38,9 +38,8 @@ type found struct {
 
 func newFound(h *Host) found { return found{h, make(chan struct{}, maxFound)} }
 
-// HandlePeerFound implements mdns.Notifee, which calls it on a goroutine of its own,
-// once for a peer in an hour: hence the peer is dialled until it has been away for
-// foundKept.
+// HandlePeerFound dials a peer that was found, and then whenever it is lost, until it has
+// been away for foundKept. To be called on a goroutine of its own.
 func (f found) HandlePeerFound(info peer.AddrInfo) {
 	if info.ID == f.h.id || f.h.redial.keeps(info.ID) || f.h.redial.shuns(info.ID) || !f.h.begin() {
 		return

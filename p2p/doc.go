@@ -31,9 +31,10 @@
 // # Who is contacted
 //
 // With [DiscoveryNone], the default, a host dials the addresses it was given in
-// Config.Static and Connect and no other: not the ones that peers advertise
-// for themselves or for others. No multicast, port mapping, AutoNAT, relay or
-// DHT traffic is sent. [DiscoveryLAN] adds mDNS and port mapping.
+// Config.Static, Config.Relays and Connect and no other: not the ones that peers
+// advertise for themselves or for others. No multicast, port mapping, AutoNAT or DHT
+// traffic is sent, and no hole is punched. [DiscoveryLAN] adds these but for the DHT,
+// and addresses learnt from peers; [DiscoveryDHT] adds that.
 //
 // # Idle cost
 //

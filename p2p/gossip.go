@@ -49,11 +49,11 @@ func gossipFeatures(f pubsub.GossipSubFeature, proto protocol.ID) bool {
 
 // gossipParams departs from gossipsub's defaults where they are meant for large
 // public networks.
-func gossipParams() pubsub.GossipSubParams {
+func gossipParams(heartbeat time.Duration) pubsub.GossipSubParams {
 	p := pubsub.DefaultGossipSubParams()
 	// A new link relays others' messages only from the next heartbeat on (default 1 s).
 	// One costs microseconds and sends nothing while there is nothing to say.
-	p.HeartbeatInterval = 200 * time.Millisecond
+	p.HeartbeatInterval = heartbeat
 	p.SlowHeartbeatWarning = 0
 	// The cache of messages that a peer may still ask for holds 1 s, not 5: at 100 MB/s
 	// it costs 100 MB of memory, and whoever misses more has anti-entropy. They are
@@ -77,7 +77,7 @@ func (h *Host) newGossip() (*pubsub.PubSub, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	opts := append(h.scoring(),
 		pubsub.WithGossipSubProtocols([]protocol.ID{gossipProtocol}, gossipFeatures),
-		pubsub.WithGossipSubParams(gossipParams()),
+		pubsub.WithGossipSubParams(gossipParams(h.cfg.Heartbeat)),
 		// Messages are signed once, by the envelope, which also names the author.
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),

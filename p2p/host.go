@@ -10,11 +10,14 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -62,6 +65,7 @@ type Host struct {
 	finder  finder
 	meeting *rendezvous // nil without DHT
 
+	mdns       *mdns // nil with DiscoveryNone
 	mdnsFailed atomic.Bool
 
 	ctx    context.Context // ends with Close
@@ -184,6 +188,7 @@ func (h *Host) newLibp2p(cfg Config, relays []peer.AddrInfo) (host.Host, error) 
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, newMuxer(cfg)),
 		libp2p.ListenAddrs(),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
@@ -208,6 +213,17 @@ func (h *Host) newLibp2p(cfg Config, relays []peer.AddrInfo) (host.Host, error) 
 		}
 	}
 	return lh, nil
+}
+
+// rttEvery is how often yamux measures round trips at most, for its window sizes.
+const rttEvery = 10 * time.Minute
+
+// newMuxer is libp2p's multiplexer of streams over TCP, but for its keep-alive.
+func newMuxer(cfg Config) network.Multiplexer {
+	c := *yamux.DefaultTransport
+	c.KeepAliveInterval = cfg.KeepAlive
+	c.MeasureRTTInterval = max(cfg.KeepAlive, rttEvery) // the pings' results are used, these are not
+	return &c
 }
 
 // Close leaves all topics, resets all streams, closes all connections and waits

@@ -75,6 +75,9 @@ func (h *Host) identified(e event.EvtPeerIdentificationCompleted) {
 			h.book.found(e.Peer, at)
 		}
 	}
+	if !h.gate.strict && h.isMember(e.Peer) {
+		h.noteMember(e.Peer) // gossip may have said so before its addresses were known
+	}
 	// One of the two begins: the one that dialled.
 	if e.Conn.Stat().Direction == network.DirOutbound && h.greets(e.Peer) {
 		h.greeter.greet(e.Peer)

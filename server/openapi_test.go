@@ -210,6 +210,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"GET /v1/samples", ""},
 		{"GET /v1/status", ""},
 		{"GET /v1/peers", ""},
+		{"GET /v1/doctor", ""},
 		{"POST /v1/sync", ""},
 		{"GET /v1/registries", ""},
 		{"POST /v1/registries?registry=new", `{"public":true}`},

@@ -38,6 +38,7 @@ func (s *Server) routes() []route {
 		{method: "GET", path: "/v1/peers", handle: s.listPeers},
 		{method: "POST", path: "/v1/peers", handle: s.connect},
 		{method: "POST", path: "/v1/sync", handle: s.sync},
+		{method: "GET", path: "/v1/doctor", handle: s.doctor},
 		{method: "GET", path: "/v1/snapshot", handle: s.snapshot, stream: true},
 		{method: "POST", path: "/v1/compact", handle: s.compact},
 		{method: "GET", path: "/v1/registries", handle: s.listRegistries},

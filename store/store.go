@@ -520,3 +520,9 @@ func (s *Store) Drop(name string) error {
 		return err
 	})
 }
+
+// Free returns how many bytes are free on the disk that the directory is on.
+func (s *Store) Free() (uint64, error) {
+	usage, err := s.space.disk.GetDiskUsage(s.dir)
+	return usage.AvailBytes, err
+}

@@ -48,7 +48,7 @@ func newRoot(a *app) *cobra.Command {
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for the node's answer; 0 for ever")
 	root.AddGroup(&cobra.Group{ID: "node", Title: "Nodes:"}, &cobra.Group{ID: "data", Title: "Data:"})
 	for _, c := range []*cobra.Command{
-		newServe(a), newDemo(a), newStatus(a), newTop(a), newBench(a), newPeers(a), newSync(a), newReg(a), newTicket(a), newJoin(a), newRotate(a), newSnapshot(a), newCheck(a), newCompact(a), newVersion(a), newMan(a),
+		newServe(a), newDemo(a), newStatus(a), newTop(a), newBench(a), newPeers(a), newDoctor(a), newSync(a), newReg(a), newTicket(a), newJoin(a), newRotate(a), newSnapshot(a), newCheck(a), newCompact(a), newVersion(a), newMan(a),
 		newPut(a), newGet(a), newDel(a), newLs(a), newTTL(a), newExpire(a), newPersist(a),
 		newWatch(a), newLock(a), newUnlock(a), newImport(a), newExport(a),
 	} {

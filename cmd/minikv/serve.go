@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -41,7 +42,7 @@ type serveFlags struct {
 	memory, verbose             bool
 	listen, peers, public       []string
 	relays, bootstrap           []string
-	relayService                string
+	relayService, profile       string
 	maxValue, cacheMiB          int
 	resp                        respFlags
 	http                        httpFlags
@@ -59,7 +60,8 @@ func newServe(a *app) *cobra.Command {
 	fl.StringVar(&f.dir, "dir", "", "directory of the node's data, key and admin socket (default "+defaultDirText+")")
 	fl.BoolVar(&f.memory, "memory", false, "keep nothing: data in memory, a new identity each time")
 	fl.StringVar(&f.durability, "durability", "sync", "when a write returns. sync: when it is on disk; group: the same, but an fsync waits 5 ms for others to join; async: at once, and a crash may cost the last second")
-	fl.IntVar(&f.cacheMiB, "cache-mib", minikv.DefaultCacheBytes>>20, "memory for what was read from disk, in MiB")
+	fl.IntVar(&f.cacheMiB, "cache-mib", 0, "memory for what was read from disk, in MiB (default 64, or that of the profile)")
+	fl.StringVar(&f.profile, "profile", "", "edge: for small machines: few connections, small buffers; server: for a node that many others use")
 	fl.StringVar(&f.admin, "admin", "", "where commands reach the node: unix:PATH or a loopback HOST:PORT (default: a socket in the directory)")
 	fl.StringArrayVar(&f.listen, "listen", nil, "multiaddr to listen on, repeatable (default: TCP and QUIC on all interfaces, port 7420 or a free one)")
 	fl.StringArrayVar(&f.peers, "peer", nil, "multiaddr of a node to stay connected to, ending in /p2p/ID, repeatable")
@@ -88,8 +90,10 @@ func (f *serveFlags) check() error {
 	switch {
 	case f.memory && f.dir != "":
 		return usagef("--dir and --memory exclude each other")
-	case f.cacheMiB < 1 || f.cacheMiB > 1<<30:
+	case f.cacheMiB < 0 || f.cacheMiB > 1<<30:
 		return usagef("--cache-mib %d: it can be 1 or more", f.cacheMiB)
+	case f.profile != "" && f.profile != string(minikv.ProfileEdge) && f.profile != string(minikv.ProfileServer):
+		return usagef("--profile %q: use edge or server", f.profile)
 	case f.discovery != "lan" && f.discovery != "none" && f.discovery != "dht":
 		return usagef("--discovery %q: use lan, none or dht", f.discovery)
 	case f.discovery != "dht" && len(f.bootstrap) > 0:
@@ -221,12 +225,20 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	return a.runNode(ctx, node, l, wl, f, h, log.Logger)
 }
 
+// edgeMemory is the soft limit of the memory of a node of the profile edge, in bytes: near it, garbage is collected more often. A GOMEMLIMIT
+// of the user's goes before.
+const edgeMemory = 24 << 20
+
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
 	cfg := minikv.Config{
 		NodeName: f.name, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
-		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20, Relays: f.relays, DHTPeers: f.dhtPeers(), DHTPublic: slices.Contains(f.bootstrap, dhtPublic), RelayService: minikv.RelayPolicy(f.relayService),
+		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20, Profile: minikv.Profile(f.profile), Relays: f.relays, DHTPeers: f.dhtPeers(), DHTPublic: slices.Contains(f.bootstrap, dhtPublic), RelayService: minikv.RelayPolicy(f.relayService),
 	}
 	cfg.Durability, _ = minikv.ParseDurability(f.durability) // checked before
+	if cfg.Profile == minikv.ProfileEdge && a.getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(30)
+		debug.SetMemoryLimit(edgeMemory)
+	}
 	port := -1
 	if len(f.listen) == 0 {
 		port = choosePort()

@@ -50,6 +50,13 @@ func (c *Client) Connect(ctx context.Context, addr string) (string, error) {
 	return r.Peer, err
 }
 
+// Doctor says which ways to other nodes work, and what to do about the rest.
+func (c *Client) Doctor(ctx context.Context) ([]Check, error) {
+	var checks []Check
+	err := c.call(ctx, http.MethodGet, "/v1/doctor", nil, nil, &checks)
+	return checks, err
+}
+
 // Sync has a session with the given peer, or with every connected one if peer is empty, and says what each did.
 func (c *Client) Sync(ctx context.Context, peer string) ([]SyncResult, error) {
 	var r []SyncResult

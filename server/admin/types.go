@@ -59,6 +59,14 @@ type Peer struct {
 	BannedUntil *time.Time        `json:"banned_until"` // null: not banned
 }
 
+// Check is one thing that `minikv doctor` looked at.
+type Check struct {
+	Name   string `json:"name"`
+	State  string `json:"state"` // ok, off, note or problem
+	Found  string `json:"found"`
+	Advice string `json:"advice,omitempty"` // what to do
+}
+
 // Metrics are what a node holds and has done since its start.
 type Metrics struct {
 	Bytes        int64    `json:"bytes"`                // keys and values held

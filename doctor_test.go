@@ -1,0 +1,64 @@
+package minikv_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/minikv/minikv"
+)
+
+// diagnose returns the checks by name.
+func diagnose(t *testing.T, n *minikv.Node) map[string]minikv.Check {
+	t.Helper()
+	checks, err := n.Doctor(within(t))
+	require.NoError(t, err)
+	out := map[string]minikv.Check{}
+	for _, c := range checks {
+		require.NotContains(t, out, c.Name)
+		require.NotEmpty(t, c.Found)
+		if c.State == minikv.CheckProblem {
+			require.NotEmpty(t, c.Advice, c.Name)
+		}
+		out[c.Name] = c
+	}
+	return out
+}
+
+func TestDoctor(t *testing.T) {
+	offline := diagnose(t, openNode(t, minikv.Config{}))
+	require.Equal(t, minikv.CheckOff, offline["network"].State)
+	require.Equal(t, minikv.CheckOff, offline["disk"].State)
+
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o755))
+	away := "/ip4/127.0.0.1/tcp/1/p2p/" + string(openNode(t, minikv.Config{}).ID())
+	a, err := minikv.Open(ctx, dir, minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Bootstrap: []string{away}, Relays: []string{away}})
+	require.NoError(t, err)
+	t.Cleanup(func() { a.Close() })
+	b := online(t, minikv.Config{Clock: func() time.Time { return time.Now().Add(50 * time.Second) }})
+	ra, rb := openRegistry(t, a, "test"), openRegistry(t, b, "test")
+	connect(t, a, b)
+	require.NoError(t, ra.WaitSynced(within(t), 1))
+	require.NoError(t, rb.WaitSynced(within(t), 1))
+	checks := diagnose(t, a)
+	require.Contains(t, checks["listening"].Found, "/ip4/127.0.0.1/tcp/")
+	require.Equal(t, minikv.CheckOff, checks["mdns"].State)
+	require.Equal(t, minikv.CheckOff, checks["reachability"].State)
+	require.Equal(t, minikv.CheckProblem, checks["relay"].State)
+	require.Contains(t, checks["relay"].Found, "none of the 1 named relays")
+	require.Equal(t, minikv.CheckOff, checks["dht"].State)
+	require.Equal(t, minikv.CheckProblem, checks["named peers"].State)
+	require.Equal(t, "1 of 2 are connected", checks["named peers"].Found)
+	require.Contains(t, checks["peers"].Found, "1 connected: 1 directly")
+	require.Equal(t, minikv.CheckProblem, checks["clock"].State)
+	require.Contains(t, checks["clock"].Found, string(b.ID()))
+	require.Equal(t, minikv.CheckNote, checks["directory"].State)
+	require.Contains(t, checks["directory"].Advice, "chmod 700")
+	require.Contains(t, []minikv.CheckState{minikv.CheckOK, minikv.CheckNote}, checks["disk"].State)
+	require.NoError(t, a.Close())
+	_, err = a.Doctor(ctx)
+	require.ErrorIs(t, err, minikv.ErrClosed)
+}
