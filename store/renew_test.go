@@ -52,6 +52,8 @@ func renewedRun(f *faulty) (how string, err error) {
 	w.ledger.gather = true
 	err = w.run(100)
 	switch {
+	case errors.Is(err, errWrong):
+		return "wrong before", err
 	case w.store == nil:
 		return "not opened", nil
 	case w.store.Err() == nil:
@@ -78,6 +80,9 @@ func renewedRun(f *faulty) (how string, err error) {
 		}
 	}
 	fresh, err := w.store.Renew()
+	if errors.Is(err, store.ErrFailed) && f.hits(errorfs.Op{Kind: errorfs.OpFileReadAt}) {
+		return "a read had failed, and the engine remembers", nil // it has to be opened by hand
+	}
 	if err != nil {
 		return "not renewed", err
 	}

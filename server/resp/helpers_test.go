@@ -90,6 +90,7 @@ func dial(t testing.TB, network, addr string) *client {
 // send sends a command as an array.
 func (c *client) send(words ...string) {
 	c.t.Helper()
+	require.NoError(c.t, c.nc.SetDeadline(time.Now().Add(patience)))
 	_, err := c.nc.Write(encode(words...))
 	require.NoError(c.t, err)
 }
