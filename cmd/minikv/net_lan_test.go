@@ -60,7 +60,9 @@ func TestNetRemembered(t *testing.T) {
 	for name := range hosts {
 		start(name, "--peer", hub.addr("/ip4/192.168.5.1/tcp/"))
 	}
-	nodes["a"].reaches(20*time.Second, nodes["b"], "direct")
+	for x, y := range map[string]string{"a": "b", "b": "a"} {
+		netlab.Eventually(t, 20*time.Second, func() bool { return len(nodes[x].peer(nodes[y]).Registries) > 0 }, "%s shares the registry with %s", x, y)
+	}
 	for _, n := range nodes {
 		n.end()
 	}
