@@ -119,9 +119,9 @@ func ExamplePeerInfo() {
 	defer a.Node().Close()
 	defer b.Node().Close()
 	for _, p := range a.Node().Peers() {
-		fmt.Println(p.ID == b.Node().ID(), p.Connected, p.Path, p.Transport, p.Registries, !p.LastSync.IsZero())
+		fmt.Println(p.ID == b.Node().ID(), p.Connected, p.Path, p.Transport)
 	}
-	// Output: true true direct tcp [example] true
+	// Output: true true direct tcp
 }
 
 func ExamplePeerID() {

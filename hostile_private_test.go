@@ -58,6 +58,18 @@ func newRawMember(t *testing.T, victim *minikv.Registry, text string) *rawMember
 	return m
 }
 
+// hear waits for the next message of gossip.
+func (m *rawMember) hear() p2p.Message {
+	m.t.Helper()
+	select {
+	case x := <-m.heard:
+		return x
+	case <-time.After(patience):
+		require.Fail(m.t, "nothing heard")
+		return p2p.Message{}
+	}
+}
+
 func (m *rawMember) now() replica.Instant { return replica.Instant{Wall: time.Now()} }
 
 // certify makes a certificate that claims these rights, with the signature that the ticket has.
@@ -98,7 +110,7 @@ func TestARawWriterGetsIn(t *testing.T) {
 	m := newRawMember(t, a, ticketOf(t, a, writeTicket))
 	require.NoError(t, m.topic.Publish(ctx, m.sealed(m.certificate, m.delta("gossip"), m.ID())))
 	eventually(t, a, "gossip", "forged")
-	s := m.meet()
+	s := m.meet(a.Node())
 	require.NoError(t, s.write(&replica.Contexts{Last: true, Spans: m.rep.Map().Context().Spans()}))
 	require.NoError(t, s.write(&replica.Entries{Last: true, Entries: []lwwmap.Entry{m.entry("session")}}))
 	eventually(t, a, "session", "forged")
@@ -113,7 +125,7 @@ func TestRawReadersCannotWriteByGossip(t *testing.T) {
 		"with more rights in it":    func(m *rawMember) []byte { return m.sealed(m.certify(seal.Write), m.delta("forged"), m.ID()) },
 		"with a writer's certificate": func(m *rawMember) []byte {
 			put(t, w, "heard", "1") // whose certificate any member can read
-			x := <-m.heard
+			x := m.hear()
 			certificate, _, err := m.keys.OpenDelta(x.Data, x.From)
 			require.NoError(t, err)
 			return m.sealed(certificate, m.delta("forged"), m.ID())
@@ -130,7 +142,7 @@ func TestRawReadersCannotWriteByGossip(t *testing.T) {
 		"of the wrong version": func(m *rawMember) []byte { return append([]byte{9}, m.delta("forged")...) },
 		"a writer's message, sent again as one's own": func(m *rawMember) []byte {
 			put(t, w, "again", "1")
-			return (<-m.heard).Data
+			return m.hear().Data
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -145,12 +157,21 @@ func TestRawReadersCannotWriteByGossip(t *testing.T) {
 	eventually(t, w, "still", "here")
 }
 
-// connectRaw links the raw member to another node, so that it hears what that one writes.
+// connectRaw links the raw member to another node and proves its membership there, so that it hears what that one writes.
 func connectRaw(t *testing.T, m *rawMember, r *minikv.Registry) {
 	t.Helper()
 	_, err := m.Connect(within(t), r.Node().Addrs()[0])
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return len(m.topic.Peers()) == 2 && r.Metrics().PeersConnected == 2 }, patience, time.Millisecond)
+	s := m.meet(r.Node())
+	defer s.stream.Reset()
+	require.NoError(t, s.write(&replica.Contexts{Last: true}))
+	require.NoError(t, s.write(&replica.Entries{Last: true}))
+	for {
+		if _, ok := s.read().(*replica.Status); ok {
+			return // it has judged what was said after the handshake
+		}
+	}
 }
 
 // session is a raw one after its handshake.
@@ -160,23 +181,23 @@ type session struct {
 	channel *seal.Channel
 }
 
-// open begins a session with the node and returns its first answer.
-func (m *rawMember) open() (*p2p.Stream, *seal.Dialling, []byte) {
+// open begins a session with a node and returns its first answer.
+func (m *rawMember) open(n *minikv.Node) (*p2p.Stream, *seal.Dialling, []byte) {
 	m.t.Helper()
 	now := hlc.FromTime(time.Now())
 	hello := frame(m.t, &replica.Hello{Version: replica.Version, Clock: now, Wall: now})
-	s := openStream(m.t, m.Host, m.victim.Node())
+	s := openStream(m.t, m.Host, n)
 	m.nonces++
-	d, open := m.keys.Dial(seal.Nonce{m.nonces}, m.ID(), string(m.victim.Node().ID()), seal.First{Certificate: m.certificate, Hello: hello})
+	d, open := m.keys.Dial(seal.Nonce{m.nonces}, m.ID(), string(n.ID()), seal.First{Certificate: m.certificate, Hello: hello})
 	require.NoError(m.t, s.WriteFrame(open))
 	answer, err := s.ReadFrame(1 << 20)
 	require.NoError(m.t, err)
 	return s, d, answer
 }
 
-func (m *rawMember) meet() *session {
+func (m *rawMember) meet(n *minikv.Node) *session {
 	m.t.Helper()
-	s, d, answer := m.open()
+	s, d, answer := m.open(n)
 	_, channel, err := d.Answered(answer)
 	require.NoError(m.t, err)
 	return &session{m, s, channel}
@@ -190,16 +211,21 @@ func (s *session) write(f replica.Frame) error {
 func (s *session) finish() *replica.Finish {
 	s.m.t.Helper()
 	for {
-		data, err := s.stream.ReadFrame(1 << 20)
-		require.NoError(s.m.t, err)
-		data, err = s.channel.Open(data)
-		require.NoError(s.m.t, err)
-		f, err := replica.DecodeFrame(data)
-		require.NoError(s.m.t, err)
-		if finish, ok := f.(*replica.Finish); ok {
+		if finish, ok := s.read().(*replica.Finish); ok {
 			return finish
 		}
 	}
+}
+
+func (s *session) read() replica.Frame {
+	s.m.t.Helper()
+	data, err := s.stream.ReadFrame(1 << 20)
+	require.NoError(s.m.t, err)
+	data, err = s.channel.Open(data)
+	require.NoError(s.m.t, err)
+	f, err := replica.DecodeFrame(data)
+	require.NoError(s.m.t, err)
+	return f
 }
 
 func (m *rawMember) entry(key string) lwwmap.Entry {
@@ -213,13 +239,13 @@ func TestRawReadersCannotWriteBySession(t *testing.T) {
 	before, state := a.Root(), a.State()
 	all := crdt.Ranges{{Lo: 1, Hi: 1<<64 - 1}}
 	t.Run("entries", func(t *testing.T) {
-		s := newRawMember(t, a, ticket).meet()
+		s := newRawMember(t, a, ticket).meet(a.Node())
 		require.NoError(t, s.write(&replica.Contexts{Last: true}))
 		require.NoError(t, s.write(&replica.Entries{Last: true, Entries: []lwwmap.Entry{s.m.entry("forged")}}))
 		require.Contains(t, s.finish().Why, "may only read")
 	})
 	t.Run("a context that has seen everything", func(t *testing.T) {
-		s := newRawMember(t, a, ticket).meet()
+		s := newRawMember(t, a, ticket).meet(a.Node())
 		require.NoError(t, s.write(&replica.Contexts{Last: true, Spans: []crdt.Span{{Actor: 99, Ranges: all}}}))
 		require.NoError(t, s.write(&replica.Entries{Last: true}))
 		for _, root := range []lwwmap.Digest{{}, lwwmap.Digest(before)} {
@@ -228,14 +254,14 @@ func TestRawReadersCannotWriteBySession(t *testing.T) {
 		require.NoError(t, s.stream.CloseWrite())
 	})
 	t.Run("frames that are not sealed", func(t *testing.T) {
-		s := newRawMember(t, a, ticket).meet()
+		s := newRawMember(t, a, ticket).meet(a.Node())
 		require.NoError(t, s.stream.WriteFrame(frame(t, &replica.Contexts{Last: true})))
 		require.Equal(t, replica.Failed, s.finish().State)
 	})
 	t.Run("more rights", func(t *testing.T) {
 		m := newRawMember(t, a, ticket)
 		m.certificate = m.certify(seal.Write)
-		_, _, answer := m.open()
+		_, _, answer := m.open(m.victim.Node())
 		f, err := replica.DecodeFrame(answer)
 		require.NoError(t, err)
 		require.Contains(t, f.(*replica.Finish).Why, "no certificate")
@@ -304,14 +330,14 @@ func TestExpiredTicketsAreWorthNothing(t *testing.T) {
 	m := newRawMember(t, a, ticketOf(t, a, minikv.TicketOptions{Rights: minikv.RightsWrite, TTL: time.Hour}))
 	require.NoError(t, m.topic.Publish(ctx, m.sealed(m.certificate, m.delta("in time"), m.ID())))
 	eventually(t, a, "in time", "forged")
-	m.meet()
+	m.meet(a.Node())
 	ahead.Store(int64(time.Hour + 30*time.Second)) // within the tolerance
 	require.NoError(t, m.topic.Publish(ctx, m.sealed(m.certificate, m.delta("nearly"), m.ID())))
 	eventually(t, a, "nearly", "forged")
 	for _, d := range []time.Duration{time.Hour + 2*time.Minute, 48 * time.Hour} {
 		ahead.Store(int64(d))
 		m.publishRefused(m.sealed(m.certificate, m.delta("forged"), m.ID()))
-		_, _, answer := m.open()
+		_, _, answer := m.open(m.victim.Node())
 		f, err := replica.DecodeFrame(answer)
 		require.NoError(t, err)
 		require.Contains(t, f.(*replica.Finish).Why, "expired")

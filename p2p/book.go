@@ -124,14 +124,11 @@ func (b *book) found(p peer.ID, addrs ...ma.Multiaddr) {
 	e.worked = e.worked[:min(len(e.worked), maxBookAddrs)]
 }
 
-// shares notes that the peer shares a topic. It reports whether that is news.
-func (b *book) shares(p peer.ID) bool {
+// shares notes that the peer shares a topic.
+func (b *book) shares(p peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.of(p)
-	news := e.member.IsZero()
-	e.member = time.Now()
-	return news
+	b.of(p).member = time.Now()
 }
 
 // addrs are the known addresses of a peer.

@@ -106,11 +106,11 @@ func (h *Host) noteMember(p peer.ID) {
 	if h.gate.strict {
 		return
 	}
-	news := h.book.shares(p)
+	h.book.shares(p)
 	if !h.redial.shuns(p) && h.redial.learnt() < h.cfg.Limits.Members && len(h.book.addrs(p)) > 0 {
 		h.redial.keepFor(p, memberKept)
 	}
-	if news && h.cfg.Remember != nil {
+	if h.cfg.Remember != nil { // also when it is no news: its addresses may be
 		select {
 		case h.remembering <- struct{}{}:
 		default:
@@ -122,20 +122,24 @@ func (h *Host) noteMember(p peer.ID) {
 // at the end.
 func (h *Host) remember() {
 	last := ""
-	tell := func() {
+	tell := func() bool {
 		all := h.book.remembered()
-		if sum := fmtAddrs(all); len(all) > 0 && sum != last {
-			last = sum
-			h.cfg.Remember(all)
+		sum := fmtAddrs(all)
+		if len(all) == 0 || sum == last {
+			return false
 		}
+		last = sum
+		h.cfg.Remember(all)
+		return true
 	}
 	tick := time.NewTicker(rememberEvery * 6)
 	defer tick.Stop()
 	for {
 		select {
 		case <-h.remembering:
-			tell()
-			sleep(h.ctx, rememberEvery)
+			if tell() { // a member without addresses yet must not hold up the news of them
+				sleep(h.ctx, rememberEvery)
+			}
 		case <-tick.C:
 			tell()
 		case <-h.ctx.Done():
