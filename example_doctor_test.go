@@ -8,7 +8,7 @@ import (
 	"github.com/minikv/minikv"
 )
 
-func ExampleNode_Doctor() {
+func ExampleCheck() {
 	ctx := context.Background()
 	node, err := minikv.Open(ctx, "", minikv.Config{})
 	if err != nil {
@@ -37,4 +37,9 @@ func ExampleProfile() {
 	_, err = minikv.Open(ctx, "", minikv.Config{Profile: "huge"})
 	fmt.Println(err)
 	// Output: minikv: open: Config.Profile is "huge"; it can be "edge", "server" or empty
+}
+
+func ExampleCheckState() {
+	fmt.Println(minikv.CheckOK, minikv.CheckOff, minikv.CheckNote, minikv.CheckProblem)
+	// Output: ok off note problem
 }
