@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -121,14 +122,13 @@ func (h *Host) noteMember(p peer.ID) {
 // remember hands the known members to Config.Remember after a change, now and then, and
 // at the end.
 func (h *Host) remember() {
-	last := ""
+	var last []string
 	tell := func() bool {
 		all := h.book.remembered()
-		sum := fmtAddrs(all)
-		if len(all) == 0 || sum == last {
+		if len(all) == 0 || slices.Equal(all, last) {
 			return false
 		}
-		last = sum
+		last = all
 		h.cfg.Remember(all)
 		return true
 	}
@@ -147,13 +147,6 @@ func (h *Host) remember() {
 			return
 		}
 	}
-}
-
-func fmtAddrs(addrs []string) (s string) {
-	for _, a := range addrs {
-		s += a + "\n"
-	}
-	return s
 }
 
 // recall dials those whom an earlier run remembered.

@@ -57,6 +57,22 @@ func payloadOf(envelope []byte) ([]byte, error) {
 
 // replays sends again what honest nodes have sent, under their names and under its own.
 func replays(a *attacker) error {
+	return a.abuse(func(topic string, data []byte) ([]byte, error) {
+		if a.pick(2) == 0 {
+			a.sent("as it was")
+			return data, nil
+		}
+		payload, err := payloadOf(data)
+		if err != nil {
+			return nil, err
+		}
+		a.sent("under another name")
+		return a.envelope(topic, payload), nil
+	})
+}
+
+// abuse publishes, again and again, what craft makes of a message that was heard.
+func (a *attacker) abuse(craft func(topic string, heard []byte) ([]byte, error)) error {
 	topic, taken, err := a.captured()
 	if err != nil {
 		return err
@@ -74,62 +90,39 @@ func replays(a *attacker) error {
 			if len(all) == 0 {
 				return nil
 			}
-			h := all[a.pick(len(all))]
-			if a.pick(2) == 0 {
-				a.sent("as it was")
-				return g.publish(topic, h.data)
-			}
-			payload, err := payloadOf(h.data)
+			data, err := craft(topic, all[a.pick(len(all))].data)
 			if err != nil {
 				return err
 			}
-			a.sent("under another name")
-			return g.publish(topic, a.envelope(topic, payload))
+			return g.publish(topic, data)
 		}, nil
 	})
 }
 
 // mangled cuts and flips what honest nodes have sent.
 func mangled(a *attacker) error {
-	topic, taken, err := a.captured()
-	if err != nil {
-		return err
-	}
-	return a.rounds(func(n peer.AddrInfo) (func() error, error) {
-		g, err := a.gossip(n)
+	return a.abuse(func(topic string, heard []byte) ([]byte, error) {
+		data := append([]byte(nil), heard...)
+		payload, err := payloadOf(data)
 		if err != nil {
 			return nil, err
 		}
-		if err := g.subscribe(topic); err != nil {
-			return nil, err
+		switch a.pick(4) {
+		case 0:
+			a.sent("truncated")
+			data = data[:a.pick(len(data))]
+		case 1:
+			a.sent("flipped")
+			data[a.pick(len(data))] ^= 1 << a.pick(8)
+		case 2:
+			a.sent("truncated, signed anew")
+			data = a.envelope(topic, payload[:a.pick(len(payload))])
+		default:
+			a.sent("flipped, signed anew")
+			payload[1+a.pick(len(payload)-1)] ^= 1 << a.pick(8)
+			data = a.envelope(topic, payload)
 		}
-		return func() error {
-			all := taken()
-			if len(all) == 0 {
-				return nil
-			}
-			data := append([]byte(nil), all[a.pick(len(all))].data...)
-			payload, err := payloadOf(data)
-			if err != nil {
-				return err
-			}
-			switch a.pick(4) {
-			case 0:
-				a.sent("truncated")
-				data = data[:a.pick(len(data))]
-			case 1:
-				a.sent("flipped")
-				data[a.pick(len(data))] ^= 1 << a.pick(8)
-			case 2:
-				a.sent("truncated, signed anew")
-				data = a.envelope(topic, payload[:a.pick(len(payload))])
-			default:
-				a.sent("flipped, signed anew")
-				payload[1+a.pick(len(payload)-1)] ^= 1 << a.pick(8)
-				data = a.envelope(topic, payload)
-			}
-			return g.publish(topic, data)
-		}, nil
+		return data, nil
 	})
 }
 
