@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/p2p"
 	"github.com/minikv/minikv/replica"
 	"github.com/minikv/minikv/seal"
@@ -171,7 +172,10 @@ func (x *exchange) handle(frame replica.Frame) {
 	if err := x.l.r.mayTake(); err != nil {
 		x.session.Abort(at, err)
 	}
-	_ = x.session.Handle(at, frame) // the session keeps its error
+	err := x.session.Handle(at, frame) // the session keeps it
+	if first && errors.Is(err, hlc.ErrSkew) {
+		x.prove() // its clock is refused, not its membership, and it will say no more
+	}
 	rouse(x.work)
 }
 

@@ -184,10 +184,10 @@ func TestClockAheadIsRefused(t *testing.T) {
 	}), "test")
 	connect(t, a.Node(), b.Node())
 	require.Eventually(t, func() bool { return a.Metrics().PeersConnected == 1 && b.Metrics().PeersConnected == 1 }, patience, time.Millisecond)
-	put(t, a, "good", "v")
-	put(t, b, "from the future", "v")
-	require.Eventually(t, func() bool { return a.Metrics().Refused > 0 }, patience, time.Millisecond)
-	require.Eventually(t, func() bool { return value(t, b, "good") == "v" }, patience, time.Millisecond)
+	// Gossip goes only to who has proved to be a member, and what was written before that comes by exchange, which these
+	// clocks do not allow: hence each is written until it is noticed.
+	require.Eventually(t, func() bool { put(t, b, "from the future", "v"); return a.Metrics().Refused > 0 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { put(t, a, "good", "v"); return value(t, b, "good") == "v" }, patience, 10*time.Millisecond)
 	require.Empty(t, value(t, a, "from the future"))
 	_, err := b.SyncPeer(within(t), a.Node().ID())
 	require.ErrorIs(t, err, minikv.ErrSync)

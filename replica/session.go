@@ -221,6 +221,9 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 		return fmt.Errorf("%w: hello for another registry", ErrProtocol)
 	}
 	if err := s.r.cfg.Clock.Check(h.Clock, at.Wall); err != nil {
+		if !s.dialer { // who this node is, the peer may know all the same; its state stays untold, and so equals no other
+			s.queue = append(s.queue, s.hello(lwwmap.Digest{}))
+		}
 		return fmt.Errorf("peer's clock: %w", err)
 	}
 	if h.Wall > h.Clock { // so the bound on skew holds for it, too

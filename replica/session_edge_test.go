@@ -92,6 +92,23 @@ func TestAClockSetBackDuringASessionMergesNothing(t *testing.T) {
 	require.Zero(t, a.Map().Context().Max(5))
 }
 
+// Whose clock is refused learns by whom, before it learns that: a node that is not heard of again could not be told from a
+// stranger. It does not learn the state, so it cannot take the two for equal.
+func TestAnAcceptorThatRefusesAClockSaysHello(t *testing.T) {
+	a := newNode(t, "a", 1)
+	l := lieTo(a, true)
+	hello := l.hello()
+	hello.Clock = hlc.FromTime(a.now().Wall.Add(time.Hour))
+	hello.Wall = hello.Clock
+	require.ErrorIs(t, l.say(hello), hlc.ErrSkew)
+	heard := l.hear()
+	require.Len(t, heard, 2)
+	require.IsType(t, &replica.Hello{}, heard[0])
+	require.Zero(t, heard[0].(*replica.Hello).State)
+	require.IsType(t, &replica.Finish{}, heard[1])
+	require.Contains(t, heard[1].(*replica.Finish).Why, "clock")
+}
+
 // sameBucket returns two keys of one bucket of the digest tree.
 func sameBucket() (string, string) {
 	seen := map[lwwmap.Bucket]string{}
