@@ -28,6 +28,15 @@ func (c *conn) leaseTTL(i int) (minikv.TTL, error) {
 	return minikv.TTL(time.Duration(n) * time.Millisecond), nil
 }
 
+// leased is the registry of a command about a lease whose words were read with err; nil when what is wrong was answered.
+func (c *conn) leased(err error) *minikv.Registry {
+	if err != nil {
+		c.failWith(err)
+		return nil
+	}
+	return c.registry()
+}
+
 func (c *conn) tokenAt(i int) (minikv.Token, error) {
 	t, err := minikv.ParseToken(c.str(i))
 	if err != nil || t.IsZero() {
@@ -39,11 +48,7 @@ func (c *conn) tokenAt(i int) (minikv.Token, error) {
 // lock takes a lease that is not renewed by itself: it belongs to whoever has the token, not to the connection.
 func (c *conn) lock() {
 	ttl, err := c.leaseTTL(2)
-	if err != nil {
-		c.failWith(err)
-		return
-	}
-	r := c.registry()
+	r := c.leased(err)
 	if r == nil {
 		return
 	}
@@ -61,11 +66,7 @@ func (c *conn) renew() {
 	if err == nil {
 		ttl, err = c.leaseTTL(3)
 	}
-	if err != nil {
-		c.failWith(err)
-		return
-	}
-	r := c.registry()
+	r := c.leased(err)
 	if r == nil {
 		return
 	}
@@ -78,11 +79,7 @@ func (c *conn) renew() {
 
 func (c *conn) unlock() {
 	t, err := c.tokenAt(2)
-	if err != nil {
-		c.failWith(err)
-		return
-	}
-	r := c.registry()
+	r := c.leased(err)
 	if r == nil {
 		return
 	}
