@@ -108,6 +108,7 @@ type exchange struct {
 	channel *seal.Channel // seals the frames, nil: nothing does
 	dialled bool          // by this node
 	proved  bool          // the peer has shown that it is a member
+	missed  bool          // and until then, since the exchange began, there was gossip, which it did not get
 	work    chan struct{} // capacity 1: there may be something to send
 	refusal string        // why the peer's last frame could not be read; written before the session is aborted for it
 }
@@ -182,10 +183,25 @@ func (x *exchange) handle(frame replica.Frame) {
 // prove lets the peer have gossip. Whoever has dialled does so first: a peer must not be taken into the mesh of gossip before
 // it would take this node.
 func (x *exchange) prove() {
-	if !x.proved {
-		x.proved = true
-		x.l.r.node.host.Prove(string(x.peer))
+	if x.proved {
+		return
 	}
+	x.proved = true
+	if x.l.r.node.host.Prove(string(x.peer)) {
+		x.missed = x.session.Outdated()
+	}
+}
+
+// callAgain asks for another exchange when this one was too early for what gossip was not yet to bring.
+func (x *exchange) callAgain() {
+	if !x.missed {
+		return
+	}
+	r, at := x.l.r, x.l.r.node.instant()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rep.Call(at, string(x.peer))
+	r.scheduleTick(at)
 }
 
 // write sends what the session has to say until it is over.
@@ -258,6 +274,7 @@ func (x *exchange) result(began time.Time) (SyncStats, error) {
 		BytesIn: in, BytesOut: out, Rounds: done.Rounds, Took: time.Since(began),
 	}
 	x.l.r.node.countRefusals(x.peer, done.Reasons)
+	x.callAgain()
 	x.l.r.noteExchange(x.peer, stats, state == replica.Equal || state == replica.Merged)
 	return stats, err
 }

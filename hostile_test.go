@@ -3,6 +3,7 @@ package minikv_test
 import (
 	"context"
 	"io"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -209,4 +210,51 @@ func TestManyStreams(t *testing.T) {
 		}
 	}
 	require.True(t, refused)
+}
+
+// What is written after an exchange began and before it has shown that the peer is a member goes neither with it nor by
+// gossip, so another exchange is to bring it.
+func TestWritesBeforeThePeerIsProvedAreNotLeftBehind(t *testing.T) {
+	a := openRegistry(t, online(t, minikv.Config{SyncInterval: 24 * time.Hour}), "test")
+	h := rawPeer(t, a.Node())
+	called := make(chan struct{}, 10)
+	h.Serve(syncProtocol, func(s *p2p.Stream) {
+		called <- struct{}{}
+		s.Reset()
+	})
+	now := func() replica.Instant { return replica.Instant{Wall: time.Now()} }
+	session := replica.New(replica.Config{
+		Registry: minikv.RegistryID("test"), Peer: h.ID(), Clock: hlc.NewClock(hlc.Config{}),
+		Rand: rand.New(rand.NewPCG(1, 2)), DigestKey: minikv.DigestKeyOf("test"),
+	}, nil, now()).Dial(now(), string(a.Node().ID()))
+	s := openStream(t, h, a.Node())
+	send := func() {
+		for f, ok := session.Next(now()); ok; f, ok = session.Next(now()) {
+			require.NoError(t, s.WriteFrame(frame(t, f)))
+		}
+	}
+	receive := func() {
+		data, err := s.ReadFrame(1 << 20)
+		require.NoError(t, err)
+		f, err := replica.DecodeFrame(data)
+		require.NoError(t, err)
+		require.NoError(t, session.Handle(now(), f))
+	}
+	send()
+	receive() // the exchange has begun, and the peer not shown more than its hello
+	_, err := h.JoinTopic(minikv.TopicOf("test"), func(p2p.Message) p2p.Verdict { return p2p.Accept })
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return a.Metrics().PeersConnected == 1 }, patience, time.Millisecond)
+	put(t, a, "k", "v")
+	for state, _ := session.State(); state == replica.Running; state, _ = session.State() {
+		send()
+		receive()
+	}
+	send()
+	require.NoError(t, s.CloseWrite())
+	select {
+	case <-called:
+	case <-time.After(patience):
+		require.Fail(t, "nobody fetches what was written in between")
+	}
 }

@@ -303,20 +303,25 @@ func (h *Host) Vouch(id string) {
 }
 
 // Prove notes that the peer has shown that it is a member of something that this host
-// shares: with Config.ProveFirst it is sent gossip, and told of other members, from now on. An id that is none is ignored.
-func (h *Host) Prove(id string) {
+// shares: with Config.ProveFirst it is sent gossip, and told of other members, from now on. It reports whether that is
+// new; an id that is none is ignored.
+func (h *Host) Prove(id string) bool {
 	p, err := peer.Decode(id)
-	if err != nil || !h.cfg.ProveFirst || h.isProved(p) {
-		return
+	if err != nil || !h.cfg.ProveFirst {
+		return false
+	}
+	if _, known := h.proved.LoadOrStore(p, struct{}{}); known {
+		return false
 	}
 	if h.provedCount.Add(1) > maxConduct {
 		h.proved.Clear()
+		h.proved.Store(p, struct{}{})
 		h.provedCount.Store(1)
 	}
-	h.proved.Store(p, struct{}{})
 	if !h.gate.strict && h.greets(p) {
 		h.greeter.greet(p)
 	}
+	return true
 }
 
 // isProved reports whether the peer may have what members have.

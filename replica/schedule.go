@@ -124,7 +124,7 @@ func (r *Replica) Peers() (ids []string) {
 	return ids
 }
 
-// Call asks for a session with a peer that gossip does not reach, because there is news
+// Call asks for a session with a peer that gossip does not reach, or did not when there was news
 // for it; if the last one failed, not before its time.
 func (r *Replica) Call(at Instant, id string) {
 	if p := r.peers.find(id); p != nil {

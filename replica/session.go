@@ -101,6 +101,14 @@ func (r *Replica) newSession(at Instant, peer string, dialer bool) *Session {
 	}
 }
 
+// Outdated says whether the replica has seen writes since the session began, which are no part of it; of a session
+// that is over, that may be.
+func (s *Session) Outdated() bool {
+	s.r.cfg.Lock.Lock()
+	defer s.r.cfg.Lock.Unlock()
+	return s.snap == nil || !s.r.m.Context().Equal(s.snap.Context())
+}
+
 func (s *Session) hello(state lwwmap.Digest) *Hello {
 	return &Hello{
 		Version: Version, Registry: s.r.cfg.Registry, Clock: s.clock, Wall: s.wall, Keys: uint64(s.snap.Len(lwwmap.Data)), State: state,
