@@ -148,3 +148,10 @@ func DecodeGreeting(data []byte) error {
 	_, err := decodeGreeting(data)
 	return err
 }
+
+// SetProofPatience changes for how long members of one topic may be in another.
+func (h *Host) SetProofPatience(d time.Duration) {
+	h.proofs.mu.Lock()
+	defer h.proofs.mu.Unlock()
+	h.proofs.patience = d
+}

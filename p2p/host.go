@@ -36,12 +36,11 @@ type Host struct {
 	host host.Host
 	gate *gate
 
-	listening   chan struct{} // closed when host is set and listens
-	traffic     *traffic
-	proved      sync.Map     // peer.ID to nothing: those Prove was called for
-	provedCount atomic.Int64 // about how many
-	ledger      *ledger
-	punched     *punched
+	listening chan struct{} // closed when host is set and listens
+	traffic   *traffic
+	proofs    *proofs
+	ledger    *ledger
+	punched   *punched
 
 	puncher puncher
 
@@ -100,9 +99,9 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), punched: new(punched),
+		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), proofs: newProofs(cfg.Now), punched: new(punched),
 		inflow: newInflow(), outflow: newOutflow(),
-		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{}), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
+		subs: &subscriptions{peers: make(map[peer.ID]map[string]time.Time), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
 	}
 	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
 	for _, info := range relays {

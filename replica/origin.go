@@ -99,9 +99,8 @@ func (r *Replica) mintActor(at Instant, above crdt.Actor) error {
 }
 
 // maxDraws is how often an actor is drawn to find one above another: enough for
-// all but the last sixteen thousandth of them. One that is not above orders what
-// is issued again below the copy's, no more.
-const maxDraws = 1 << 16
+// all but the last hundred thousandth of them, and a tenth of a second at most.
+const maxDraws = 1 << 19
 
 // freshActor draws an actor above the given one, which no other has.
 func (r *Replica) freshActor(above crdt.Actor) (crdt.Actor, actorNonce) {
