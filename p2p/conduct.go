@@ -17,6 +17,7 @@ import (
 const (
 	RefusedEnvelope = "envelope" // a gossip message that is malformed or badly signed
 	RefusedStreams  = "streams"  // a stream over Config.MaxStreams
+	RefusedFrames   = "frames"   // a frame that took too much memory for too long before it was whole
 	RefusedIgnored  = "ignored"  // gossip that was not looked at, as the peer's score is too low
 	RefusedGreeting = "greeting" // a greeting, or an address in it, that is malformed or not signed by whom it names
 )
@@ -45,6 +46,7 @@ const (
 const (
 	pointsEnvelope = 10
 	pointsIgnored  = 5
+	pointsFrames   = 2
 )
 
 // Conduct is what is remembered of a peer's behaviour, connected or not, since the

@@ -39,6 +39,7 @@ type Host struct {
 	listening chan struct{} // closed when host is set and listens
 	traffic   *traffic
 	proofs    *proofs
+	room      *frameRoom
 	ledger    *ledger
 	punched   *punched
 
@@ -103,6 +104,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		inflow: newInflow(), outflow: newOutflow(),
 		subs: &subscriptions{peers: make(map[peer.ID]map[string]time.Time), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
 	}
+	h.room = newFrameRoom(func(p peer.ID) { h.refuse(p, RefusedFrames, 1, pointsFrames) })
 	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
 	for _, info := range relays {
 		h.gate.name(info.ID, info.Addrs) // AutoRelay dials at once
