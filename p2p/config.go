@@ -117,6 +117,8 @@ type Config struct {
 	// ProveFirst keeps gossip, and the addresses of other members, from a peer until Prove
 	// is called for it; what it sends is taken.
 	ProveFirst bool
+	// Now is the clock by which memberships end. Default time.Now.
+	Now func() time.Time
 	// UserAgent is told to connected peers. Default "minikv".
 	UserAgent string
 	// Logger receives what an operator may want to know. Nil: nothing is logged.
@@ -133,6 +135,9 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Heartbeat, DefaultHeartbeat)
 	def(&c.MDNSService, DefaultMDNSService)
 	def(&c.UserAgent, "minikv")
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -37,12 +37,12 @@ type Host struct {
 	quic quicSockets
 	gate *gate
 
-	listening   chan struct{} // closed when host is set and listens
-	traffic     *traffic
-	proved      sync.Map     // peer.ID to nothing: those Prove was called for
-	provedCount atomic.Int64 // about how many
-	ledger      *ledger
-	punched     *punched
+	listening chan struct{} // closed when host is set and listens
+	traffic   *traffic
+	proofs    *proofs
+	room      *frameRoom
+	ledger    *ledger
+	punched   *punched
 
 	puncher puncher
 
@@ -101,10 +101,11 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), punched: new(punched),
+		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), proofs: newProofs(cfg.Now), punched: new(punched),
 		inflow: newInflow(), outflow: newOutflow(),
-		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{}), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
+		subs: &subscriptions{peers: make(map[peer.ID]map[string]time.Time), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
 	}
+	h.room = newFrameRoom(func(p peer.ID) { h.refuse(p, RefusedFrames, 1, pointsFrames) })
 	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
 	for _, info := range relays {
 		h.gate.name(info.ID, info.Addrs) // AutoRelay dials at once
