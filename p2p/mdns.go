@@ -42,7 +42,7 @@ const (
 	askFor   = 10 * time.Second
 	askAlone = 30 * time.Second
 	askOnce  = 3 * time.Second // zeroconf repeats itself after 4 s
-	askCalm  = 20 * time.Minute
+	askCalm  = 30 * time.Minute
 )
 
 func newMDNS(h *Host) *mdns {
