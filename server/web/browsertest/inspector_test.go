@@ -46,6 +46,8 @@ func TestEveryViewShowsWithoutComplaint(t *testing.T) {
 	b.sees("h1", "Node kitchen")
 	b.sees(".tiles", "469")
 	b.sees("main", "equal with all 2 peers")
+	b.sees(".facts", "minikv ticket cities --write")
+	b.sees(".facts", "minikv serve --public sensors --peer /ip4/127.0.0.1/tcp/")
 	b.sees(".mesh", string(m.nodes[1].ID())[len(m.nodes[1].ID())-6:])
 	for _, v := range views {
 		b.visit(v.link)

@@ -76,6 +76,17 @@ function access(r) {
   return `private, ${{read: 'may read', write: 'may write', owner: 'owner'}[r.rights] || r.rights}`;
 }
 
+// joining says how another node comes to share what is here.
+function joining(s) {
+  if (!s.addrs.length) return [['Join it', 'nobody can: it does not listen']];
+  const mono = (words) => el('span', {class: 'mono', text: words});
+  const name = (kind) => (s.registries.find((r) => r.kind === kind && /^[\w.-]+$/.test(r.name)) || {name: 'NAME'}).name;
+  const rows = [];
+  if (s.registries.some((r) => r.kind === 'private')) rows.push(['Share a private registry', el('span', null, 'here ', mono(`minikv ticket ${name('private')} --write`), ', and paste what it prints there: ', mono('minikv join -'))]);
+  if (s.registries.some((r) => r.kind !== 'private')) rows.push(['Share a public one', el('span', null, 'there ', mono(`minikv serve --public ${name('public')} --peer ${s.addrs[0]}`))]);
+  return rows;
+}
+
 // describe tells what hardly ever changes.
 async function describe() {
   const s = await get('/v1/status').catch(() => null);
@@ -83,7 +94,7 @@ async function describe() {
   const rows = [['Id', el('span', {class: 'mono', text: s.node})], ['Data', s.storage === 'memory' ? 'in memory: gone when the node ends' : el('span', null, 'in ', el('span', {class: 'mono', text: s.storage}))],
     ['Up since', `${moment(s.started)} (${span(now() - Date.parse(s.started))})`],
     ['Finds peers', s.discovery === 'none' ? 'that it is told of, and those that call' : `by itself (${s.discovery})`],
-    ['Join it', s.addrs.length ? el('span', {class: 'mono', text: `minikv serve --peer ${s.addrs[0]}`}) : 'nobody can: it does not listen']];
+    ...joining(s)];
   node.replaceChildren(...rows.flatMap(([k, v]) => [el('dt', {text: k}), el('dd', null, v)]));
 }
 
