@@ -65,7 +65,7 @@ func TestShots(t *testing.T) {
 				b.sees("main", v.waits)
 				<-time.After(700 * time.Millisecond) // colours fade in
 				name := fmt.Sprintf("%s-%d-%s.png", v.name, s.width, map[bool]string{true: "dark", false: "light"}[dark])
-				b.shot(filepath.Join(*shots, name), map[size]float64{desktop: 1160, phone: 1300}[s])
+				b.shot(filepath.Join(*shots, name), map[size]float64{desktop: 1225, phone: 1300}[s])
 			}
 		}
 	}

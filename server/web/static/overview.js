@@ -31,7 +31,7 @@ const plots = [
     {name: 'in', of: (s) => s.bytes_in}, {name: 'out', of: (s) => s.bytes_out}], (n) => `${bytes(n)}/s`),
 ];
 
-const registries = table('Registries', [['Registry', 'key'], ['Access', ''], ['Keys', 'right'], ['Size', 'right nowrap'], ['Locks', 'right'], ['Last change', 'nowrap'], ['Agreement', '']]);
+const registries = table('Registries', [['Registry', 'key'], ['Access', ''], ['Keys', 'right'], ['Size', 'right nowrap'], ['Locks', 'right'], ['Changed', 'nowrap'], ['Agreement', '']]);
 const none = empty('No registry is open. Open one with: minikv reg add NAME --public');
 const node = el('dl', {class: 'facts'});
 const picture = mesh();
@@ -42,7 +42,7 @@ export const root = el('div', {class: 'view'},
     el('p', {class: 'lead', text: 'A minikv node holds named maps, called registries. Every node that opens a registry holds all of it, and any node may write to it, connected or not; they make each other equal by themselves.'})),
   el('dl', {class: 'tiles'}, Object.values(tiles).map((t) => t.node)),
   el('div', {class: 'grid'},
-    card('Registries', 'Named maps. Follow one to its keys. Agreement: gossip carries changes at once; from time to time an exchange verifies that both hold exactly the same.', registries.node, none,
+    card('Registries', 'Named maps. Follow one to its keys. Agreement, with the peers that share it: gossip carries changes at once; from time to time an exchange verifies that both hold exactly the same.', registries.node, none,
       el('section', null, el('h3', {text: 'This node'}), node)),
     card('Peers', 'This node in the middle, and how it reaches the others.', picture.node)),
   el('div', {class: 'plots'}, plots.map((p) => p.node)),
@@ -65,7 +65,7 @@ function agreement(r, stats) {
 function agreementBadge(node, r, stats) {
   const {all, equal, verified, oldest} = agreement(r, stats);
   if (all === 0) state(node, '', 'no peer shares it');
-  else if (equal === all) state(node, 'good', all === 1 ? 'equal with the peer' : `equal with all ${all} peers`);
+  else if (equal === all) state(node, 'good', all === 1 ? 'equal with the peer' : `equal with all ${all}`);
   else if (verified === all) state(node, 'good', `verified ${ago(oldest)}`);
   else state(node, 'warn', `${verified} of ${all} verified lately`);
 }
