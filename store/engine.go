@@ -27,6 +27,9 @@ const engineFormat = pebble.FormatValueSeparation
 const (
 	memTable  = 32 << 20 // bytes gathered in memory before a table is written; up to four times that for a while
 	l0Merging = 8        // depth of level 0 at which it is merged with the next
+	// maxManifestFile lets the manifest be written anew as soon as it names more tables that came and went than
+	// there are: else it would grow with all that was ever written.
+	maxManifestFile = 1
 )
 
 func (s *Store) engineOptions(cache *pebble.Cache) *pebble.Options {
@@ -37,6 +40,7 @@ func (s *Store) engineOptions(cache *pebble.Cache) *pebble.Options {
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       l0Merging,
+		MaxManifestFileSize:         maxManifestFile,
 		MaxOpenFiles:                512,
 		EventListener:               s.engineEvents(),
 	}
