@@ -221,7 +221,7 @@ const fewBytes = 64 << 20
 type space struct {
 	disk *disk
 	next atomic.Int64 // when it is to be asked again, in nanoseconds since began
-	full atomic.Bool
+	full atomic.Bool  // or gone: asked again each time
 }
 
 // spaceEvery is how often a disk is asked at most, while it is not full: seldom
@@ -241,6 +241,10 @@ func (p *space) check() error {
 	}
 	p.next.Store(int64(now + spaceEvery))
 	usage, err := p.disk.GetDiskUsage(p.disk.s.dir)
+	if errors.Is(err, errNotExist) { // files that are open can be written for long, and go with the process
+		p.full.Store(true)
+		return fmt.Errorf("%w: %s is gone; reads go on, and writes when it is back", ErrFailed, p.disk.s.dir)
+	}
 	if err != nil {
 		return nil // the file system does not know
 	}

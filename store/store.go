@@ -126,6 +126,7 @@ func (s *Store) open() (err error) {
 	if err := makeDir(s.fs, s.dir); err != nil {
 		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
 	}
+	s.dir = realDir(s.fs, s.dir)
 	s.lock, err = pebble.LockDirectory(s.dir, s.fs)
 	if path := (*fs.PathError)(nil); errors.As(err, &path) { // not even the lock's file could be made
 		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
