@@ -32,8 +32,8 @@ func (s *Store) Stats() (st Stats) {
 		names, err := s.disk.FS.List(s.dir)
 		for _, name := range names {
 			info, err := s.disk.FS.Stat(s.disk.FS.PathJoin(s.dir, name))
-			if err != nil {
-				continue // it has gone since
+			if err != nil || info.IsDir() {
+				continue // it has gone since, or is not the store's
 			}
 			st.Disk += info.Size()
 			if isLog(name) {

@@ -210,6 +210,11 @@ func isDisk(err error) bool {
 	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) || errors.As(err, &link) || errors.As(err, &no) && no != syscall.ENOENT
 }
 
+func isPath(err error) bool {
+	path := (*fs.PathError)(nil)
+	return errors.As(err, &path)
+}
+
 // isFull says whether a write failed for want of room.
 func isFull(err error) bool { return vfs.IsNoSpaceError(err) }
 

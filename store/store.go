@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sort"
 	"strconv"
@@ -123,15 +122,11 @@ func (s *Store) setDisk() {
 }
 
 func (s *Store) open() (err error) {
-	if err := makeDir(s.fs, s.dir); err != nil {
-		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
+	if s.lock, s.dir, err = lockDir(s.fs, s.dir); err != nil {
+		return err
 	}
-	s.dir = realDir(s.fs, s.dir)
-	s.lock, err = pebble.LockDirectory(s.dir, s.fs)
-	if path := (*fs.PathError)(nil); errors.As(err, &path) { // not even the lock's file could be made
-		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
-	} else if err != nil {
-		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
+	if _, err = takeOver(s.fs, s.dir); err != nil {
+		return errors.Join(fmt.Errorf("%w: %s: %w", ErrFailed, s.dir, err), s.lock.Close())
 	}
 	if err = s.openLocked(); err != nil {
 		_ = s.lock.Close() // the first error counts
