@@ -24,3 +24,6 @@ func SetMaxOverlay(t testing.TB, n int)    { set(t, &maxOverlay, n) }
 func SetMaxRoundItems(t testing.TB, n int) { set(t, &maxRoundItems, n) }
 
 func (r *Replica) Gaps() int { return len(r.peers.gaps) }
+
+func SetMaxHeld(t testing.TB, n int)    { set(t, &maxHeld, n) }
+func SetMaxOrphans(t testing.TB, n int) { set(t, &maxOrphans, n) }
