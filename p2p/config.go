@@ -106,7 +106,10 @@ type Config struct {
 	// Default 1 min; negative: never.
 	PingEvery time.Duration
 	// KeepAlive is after how long without a byte a connection over TCP is tested by the
-	// multiplexer; the kernel's own test comes every 30 s. Default 30 s.
+	// multiplexer; the kernel's own test comes after 30 s. Default 30 s. A longer one also
+	// puts off the kernel's test, and the one of QUIC after 15 s, between hosts on one local
+	// network, where no router forgets a connection without traffic: a peer there that is
+	// gone without a word is noticed after one and a half KeepAlive at most.
 	KeepAlive time.Duration
 	// Heartbeat is the time between two looks at the gossip mesh: a new link relays others'
 	// messages from the next one on. Default 200 ms; a longer one spares processor time.

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"net"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/quic-go/quic-go"
 )
 
 // What attackers and fuzzers need.
@@ -150,6 +152,14 @@ func DecodeGreeting(data []byte) error {
 	_, err := decodeGreeting(data)
 	return err
 }
+
+// FitQUIC is the configuration of a patient host for a connection over QUIC.
+func FitQUIC(after time.Duration, addr net.Addr, conf *quic.Config) *quic.Config {
+	return patientQUIC{after: after}.fit(addr, conf)
+}
+
+// Calm sets the kernel's test of a connection as a patient host does.
+func Calm(keepAlive time.Duration, c net.Conn) { (&probing{every: 2 * keepAlive}).calm(c) }
 
 // SetProofPatience changes for how long members of one topic may be in another.
 func (h *Host) SetProofPatience(d time.Duration) {

@@ -34,6 +34,7 @@ type Host struct {
 	id   peer.ID
 	name string // id as text
 	host host.Host
+	quic quicSockets
 	gate *gate
 
 	listening chan struct{} // closed when host is set and listens
@@ -187,8 +188,8 @@ func (h *Host) newLibp2p(cfg Config, relays []peer.AddrInfo) (host.Host, error) 
 		libp2p.UserAgent(cfg.UserAgent),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(libp2pquic.NewTransport),
-		libp2p.Security(libp2ptls.ID, libp2ptls.New),
-		libp2p.Security(noise.ID, noise.New),
+		libp2p.Security(libp2ptls.ID, probed(cfg, libp2ptls.New)),
+		libp2p.Security(noise.ID, probed(cfg, noise.New)),
 		libp2p.Muxer(yamux.ID, newMuxer(cfg)),
 		libp2p.ListenAddrs(),
 		libp2p.ResourceManager(limits),
@@ -202,28 +203,33 @@ func (h *Host) newLibp2p(cfg Config, relays []peer.AddrInfo) (host.Host, error) 
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
 	opts = append(opts, h.reach(cfg, relays)...)
+	opts = append(opts, h.quic.patience(cfg, listen)...)
 	lh, err := libp2p.New(opts...)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("p2p: starting the host: %w", err), conns.Close(), limits.Close())
+		return nil, errors.Join(fmt.Errorf("p2p: starting the host: %w", err), h.quic.close(), conns.Close(), limits.Close())
 	}
 	// Not by libp2p.New: it leaves goroutines behind if it fails, and is content with
 	// one address out of many.
 	for _, a := range listen {
 		if err := lh.Network().Listen(a); err != nil {
-			return nil, errors.Join(fmt.Errorf("p2p: listening on %s: %w", a, err), lh.Close())
+			return nil, errors.Join(fmt.Errorf("p2p: listening on %s: %w", a, err), lh.Close(), h.quic.close())
 		}
 	}
 	return lh, nil
 }
 
-// rttEvery is how often yamux measures round trips at most, for its window sizes.
-const rttEvery = 10 * time.Minute
+// rttEvery is how often yamux measures round trips at most, for its window sizes, and rttCalm the same in
+// keep-alives, where these are rare: each end of each connection does.
+const (
+	rttEvery = 10 * time.Minute
+	rttCalm  = 20
+)
 
 // newMuxer is libp2p's multiplexer of streams over TCP, but for its keep-alive.
 func newMuxer(cfg Config) network.Multiplexer {
 	c := *yamux.DefaultTransport
 	c.KeepAliveInterval = cfg.KeepAlive
-	c.MeasureRTTInterval = max(cfg.KeepAlive, rttEvery) // the pings' results are used, these are not
+	c.MeasureRTTInterval = max(rttEvery, rttCalm*cfg.KeepAlive) // the pings' results are used, these are not
 	return &c
 }
 
@@ -259,7 +265,7 @@ func (h *Host) shutdown() error {
 		}
 	}
 	h.puncher.close()
-	err := h.host.Close()
+	err := errors.Join(h.host.Close(), h.quic.close())
 	if h.peers != nil {
 		h.peers.close()
 	}

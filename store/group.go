@@ -17,6 +17,8 @@ type group struct {
 	synced  uint64          // of these, durable
 	waiting map[*table]bool // have steps that the engine does not know yet
 	marks   map[*table]int  // of what the engine has got since the last fsync began, see unsynced
+	first   time.Duration   // since began: when the oldest step ended that no fsync covers, done or under way; zero: there is none
+	oldest  time.Duration   // the same of those that the fsync under way covers
 	leading bool
 	done    chan struct{} // closed, and made anew, when an fsync ends
 }
@@ -30,6 +32,24 @@ func (g *group) waits(t *table) {
 	}
 	g.waiting[t] = true
 	g.ended++
+	if g.first == 0 {
+		g.first = time.Since(began)
+	}
+}
+
+// Behind returns for how long the oldest step that gathered has waited to be durable, zero if all are.
+func (s *Store) Behind() time.Duration {
+	g := &s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := g.first
+	if g.oldest != 0 {
+		at = g.oldest
+	}
+	if at == 0 {
+		return 0
+	}
+	return time.Since(began) - at
 }
 
 // made notes that the engine knows the steps of a table. Those of a table
@@ -88,6 +108,10 @@ func (g *group) lead(gather time.Duration) error {
 	}
 	g.mu.Lock()
 	upTo := g.ended
+	if g.oldest == 0 { // else the fsync before has failed
+		g.oldest = g.first
+	}
+	g.first = 0
 	tables := make([]*table, 0, len(g.waiting))
 	for t := range g.waiting {
 		tables = append(tables, t)
@@ -99,7 +123,7 @@ func (g *group) lead(gather time.Duration) error {
 	g.mu.Lock()
 	g.leading = false
 	if err == nil {
-		g.synced = max(g.synced, upTo)
+		g.synced, g.oldest = max(g.synced, upTo), 0
 		for t, mark := range marks {
 			t.unsynced.durable.Store(int64(mark))
 		}

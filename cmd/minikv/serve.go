@@ -197,6 +197,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		level = slog.LevelDebug
 	}
 	log := newNodeLog(a.stderr, f.logFormat, level)
+	log.takeStandardLog()
 	ls, err := f.plan(h)
 	if err != nil {
 		return err
