@@ -218,14 +218,18 @@ func (h *Host) newLibp2p(cfg Config, relays []peer.AddrInfo) (host.Host, error) 
 	return lh, nil
 }
 
-// rttEvery is how often yamux measures round trips at most, for its window sizes.
-const rttEvery = 10 * time.Minute
+// rttEvery is how often yamux measures round trips at most, for its window sizes, and rttCalm the same in
+// keep-alives, where these are rare: each end of each connection does.
+const (
+	rttEvery = 10 * time.Minute
+	rttCalm  = 20
+)
 
 // newMuxer is libp2p's multiplexer of streams over TCP, but for its keep-alive.
 func newMuxer(cfg Config) network.Multiplexer {
 	c := *yamux.DefaultTransport
 	c.KeepAliveInterval = cfg.KeepAlive
-	c.MeasureRTTInterval = max(cfg.KeepAlive, rttEvery) // the pings' results are used, these are not
+	c.MeasureRTTInterval = max(rttEvery, rttCalm*cfg.KeepAlive) // the pings' results are used, these are not
 	return &c
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +55,9 @@ const (
 	idleBytes  = 1000 // a minute and peer, at the interface, both ways together
 	idleCPU    = 0.5  // per cent of a core
 	idleMemory = 60   // MiB resident
+
+	// idleNotice is after how long all have noticed one that is gone without a word.
+	idleNotice = 280 * time.Second
 )
 
 // TestNetIdle measures what a mesh of 8 edge nodes costs that has nothing to do: bytes at the interface, headers of all layers and
@@ -104,6 +108,17 @@ func TestNetIdle(t *testing.T) {
 			require.LessOrEqual(t, slices.Max(each), float64(idleBytes), "bytes a minute and peer")
 			require.LessOrEqual(t, slices.Max(cpu), float64(idleCPU), "per cent of a core; other work on this machine counts against it")
 			require.LessOrEqual(t, slices.Max(rss), float64(idleMemory), "MiB resident")
+
+			frozen := all[nodes-1]
+			require.NoError(t, frozen.cmd.Process.Signal(syscall.SIGSTOP))
+			t.Logf("%s: a node that says no more is noticed after %v", transport, netlab.Eventually(t, idleNotice, func() bool {
+				for _, n := range all[:nodes-1] {
+					if n.peer(frozen).Connected {
+						return false
+					}
+				}
+				return true
+			}, "the frozen node is noticed"))
 		})
 	}
 }
