@@ -30,6 +30,7 @@ func (n *Node) renew() error {
 	for _, r := range open {
 		if err == nil {
 			r.broken = nil
+			r.isBroken.Store(false)
 		}
 		r.mu.RWMutex.Unlock()
 		r.link.kick()

@@ -41,6 +41,7 @@ func (r *Registry) commit() {
 	r.m.Observe(r.node.clock.Last())
 	if err := r.m.Commit(); err != nil && r.broken == nil {
 		r.broken = fmt.Errorf("the registry takes no more writes: %w", err)
+		r.isBroken.Store(true)
 		r.node.cfg.Logger.Error("a step could not be committed", "registry", r.name, "err", err)
 	}
 }
@@ -65,9 +66,11 @@ func (r *Registry) settle(err error) error {
 	if err != nil || r.node.store() == nil {
 		return err
 	}
-	r.mu.RLock()
-	err = r.broken
-	r.mu.RUnlock()
+	if r.isBroken.Load() { // one who has just written need not queue for the lock again
+		r.mu.RLock()
+		err = r.broken
+		r.mu.RUnlock()
+	}
 	if err != nil {
 		return err
 	}

@@ -25,5 +25,9 @@ func SetMaxRoundItems(t testing.TB, n int) { set(t, &maxRoundItems, n) }
 
 func (r *Replica) Gaps() int { return len(r.peers.gaps) }
 
-func SetMaxHeld(t testing.TB, n int)    { set(t, &maxHeld, n) }
-func SetMaxOrphans(t testing.TB, n int) { set(t, &maxOrphans, n) }
+func SetMaxHeld(t testing.TB, n int) {
+	set(t, &maxHeld, n)
+	set(t, &maxProven, n+n/2)
+}
+
+func SetMaxGhosts(t testing.TB, n int) { set(t, &maxGhosts, n) }

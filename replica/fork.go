@@ -10,10 +10,12 @@ import (
 
 const (
 	// maxForks is how often in a row a replica that finds itself copied goes on as a
-	// new actor, and issues its writes again. Then it does so once in forkEvery: a
-	// liar could keep it busy for ever, and fill the context with its actors.
-	maxForks  = 16
-	forkEvery = time.Minute
+	// new actor, and issues its writes again. Then it does so once in forkEvery, and
+	// where it issued more than forkWrites again it waits as much longer: a liar could
+	// keep it busy for ever, and fill the context with its actors.
+	maxForks   = 16
+	forkEvery  = time.Second
+	forkWrites = 1000
 )
 
 // errForked ends a session in which a peer knows of writes of this replica's actor
@@ -80,6 +82,7 @@ func (r *Replica) fork(at Instant) error {
 	}
 	r.stats.Forks++
 	mine := r.made()
+	r.forks.spent += len(mine) / forkWrites
 	if err := r.mintActor(at, r.actor); err != nil {
 		return err
 	}

@@ -15,11 +15,14 @@ import (
 var (
 	// maxContext bounds the ranges in a whole context that a peer tells.
 	maxContext = 1 << 19
-	// maxHeld bounds the ranges in this replica's own, well below maxContext.
-	maxHeld = 7 << 16
-	// maxOrphans bounds the actors of which no origin is held. Honest ones are
-	// orphans for as long as the message with their first write is missing.
-	maxOrphans = 1 << 10
+	// maxHeld bounds the ranges in this replica's own, well below maxContext, and
+	// maxProven those with what is added by writers who prove that there are such.
+	maxHeld   = 6 << 16
+	maxProven = 7 << 16
+	// maxGhosts bounds the actors of which no origin is held that a peer's context
+	// adds. Honest peers hold the origin of each actor that they know of, but for
+	// those whose first message is missing.
+	maxGhosts = 1 << 10
 )
 
 // freeRanges is how many ranges of a peer's context a session may keep without
@@ -34,6 +37,8 @@ type ranges struct {
 	told    int // ranges of peers' contexts that sessions keep, above freeRanges each
 }
 
+var errNoRoom = fmt.Errorf("%w: too many writers, or gaps in what they wrote", ErrBounds)
+
 // recount is after how many ranges that may be new the count is taken again.
 const recount = 1 << 12
 
@@ -45,23 +50,27 @@ func (r *Replica) rangeCount() int {
 	return n.count + n.added
 }
 
-// makeRoom refuses an entry that would make the context too large: not a first
-// write, nor one that follows on what was seen, unless there are very many.
+// makeRoom refuses an entry that would make the context too large: one that does
+// not follow on what was seen of its writer.
 func (r *Replica) makeRoom(e *lwwmap.Entry) error {
 	seen, seq := r.m.Context().Of(e.Dot.Actor), e.Dot.Seq
 	if seen.Has(seq) || seen.Has(seq-1) || seen.Has(seq+1) {
 		return nil
 	}
-	if r.rangeCount() >= maxHeld || (len(seen) == 0 && e.Kind != lwwmap.Origin && r.orphans() >= maxOrphans) {
+	if r.rangeCount() >= roomFor(e.Kind == lwwmap.Origin) {
 		r.stats.Refused.Bounds++
-		return &EntryError{Entry: e.Dot, Why: "too many gaps, or writers of whom nothing else is known"}
+		return errNoRoom // no EntryError: whoever passed it on may have had room
 	}
 	r.ranges.added++
 	return nil
 }
 
-// orphans is of how many actors no origin is held.
-func (r *Replica) orphans() int { return r.m.Context().Len() - r.m.Len(lwwmap.Origin) }
+func roomFor(proven bool) int {
+	if proven {
+		return maxProven
+	}
+	return maxHeld
+}
 
 // sawAll notes that seqs of an actor were seen, if there is room for that. What is
 // not noted, sessions settle.
@@ -82,37 +91,34 @@ func (r *Replica) sawAll(a crdt.Actor, seqs crdt.Ranges) bool {
 }
 
 // adoptable is what of a peer's context this replica takes over: all of it, unless
-// it names many actors of which there is no origin, which honest peers would have
-// sent, or it is too large together with this replica's own. Knowing less than was
-// seen is safe: the sessions after this one compare again.
+// it names many actors of which there is no origin, or is too large together with
+// this replica's own. Knowing less than was seen is safe: the sessions after this
+// one compare again.
 func (r *Replica) adoptable(c *crdt.Context) *crdt.Context {
 	mine := r.m.Context()
-	orphans, room := maxOrphans-r.orphans(), maxHeld-mine.Fragments()
+	held, ghosts := mine.Fragments(), mine.Len()-r.m.Len(lwwmap.Origin)
 	r.ranges = ranges{told: r.ranges.told}
-	if c.Len() <= orphans && c.Fragments() <= room {
+	if held+c.Fragments() <= maxHeld && ghosts+c.Len() <= maxGhosts {
 		return c
 	}
 	var keep []crdt.Span
-	left := false
 	for _, span := range c.Spans() {
 		seen := mine.Of(span.Actor)
-		orphan := len(seen) == 0 && r.m.Get(lwwmap.Origin, originKey(span.Actor)).IsZero()
-		news := len(span.Ranges)
 		if seen.Union(span.Ranges).Count() == seen.Count() {
-			news = 0
+			continue // it adds nothing
 		}
-		if news > room || (orphan && orphans <= 0) {
-			left = true
+		proven := !r.m.Get(lwwmap.Origin, originKey(span.Actor)).IsZero()
+		more := len(span.Ranges)
+		if len(seen) > 0 && more == 1 && (seen.Has(span.Ranges[0].Lo) || seen.Has(span.Ranges[0].Lo-1)) {
+			more = 0
+		}
+		if held+more > roomFor(proven) || (len(seen) == 0 && !proven && ghosts >= maxGhosts) {
 			continue
 		}
-		if orphan {
-			orphans--
+		if held += more; len(seen) == 0 && !proven {
+			ghosts++
 		}
-		room -= news
 		keep = append(keep, span)
-	}
-	if !left {
-		return c
 	}
 	some, err := crdt.FromSpans(keep)
 	if err != nil { // it is part of what is in form

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// spansOf claims the first writes of many actors that nobody has ever heard of.
+// ghosts claims the first writes of many actors that nobody has ever heard of.
 func ghosts(n int) (spans []crdt.Span) {
 	for i := range n {
 		spans = append(spans, crdt.Span{Actor: crdt.Actor(1 + 2*i), Ranges: crdt.Ranges{{Lo: 1, Hi: 9}}})
@@ -20,8 +20,8 @@ func ghosts(n int) (spans []crdt.Span) {
 }
 
 // A context of actors that never wrote anything would stay with everybody for ever.
-func TestAContextOfGhostsIsNotTakenOver(t *testing.T) {
-	replica.SetMaxOrphans(t, 10)
+func TestAContextOfGhostsIsNotTakenOverWithoutEnd(t *testing.T) {
+	replica.SetMaxGhosts(t, 10)
 	for _, dials := range []bool{true, false} {
 		a, b := newNode(t, "a", 1), newNode(t, "b", 2)
 		a.put("k", "v")
@@ -40,9 +40,8 @@ func TestAContextOfGhostsIsNotTakenOver(t *testing.T) {
 	}
 }
 
-// Whose first write is there is no ghost.
 func TestAContextOfWritersIsTakenOver(t *testing.T) {
-	replica.SetMaxOrphans(t, 10)
+	replica.SetMaxGhosts(t, 10)
 	a := newNode(t, "a", 1)
 	var spans []crdt.Span
 	first := map[crdt.Actor]lwwmap.Entry{}
@@ -67,7 +66,6 @@ func TestAContextOfWritersIsTakenOver(t *testing.T) {
 // So large a context could not be told to others any more: sessions would fail from then on.
 func TestGapsDoNotGrowWithoutEnd(t *testing.T) {
 	replica.SetMaxHeld(t, 100)
-	replica.SetMaxOrphans(t, 20)
 	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
 	b.put("k", "v")
 	gossip(t, b, a)

@@ -3,6 +3,7 @@ package store
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -14,7 +15,7 @@ type group struct {
 
 	mu      sync.Mutex
 	ended   uint64          // steps that have ended
-	synced  uint64          // of these, durable
+	synced  atomic.Uint64   // of these, durable; changes under mu
 	waiting map[*table]bool // have steps that the engine does not know yet
 	marks   map[*table]int  // of what the engine has got since the last fsync began, see unsynced
 	first   time.Duration   // since began: when the oldest step ended that no fsync covers, done or under way; zero: there is none
@@ -75,13 +76,14 @@ func (g *group) made(t *table, steps int) {
 func (s *Store) Wait(gather time.Duration) error {
 	g := &s.group
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	for step := g.ended; g.synced < step; {
+	for step := g.ended; g.synced.Load() < step; {
 		if err := s.Err(); err != nil {
+			g.mu.Unlock()
 			return err
 		}
 		if !g.leading {
 			if err := g.lead(gather); err != nil {
+				g.mu.Unlock()
 				return err
 			}
 			continue
@@ -92,8 +94,12 @@ func (s *Store) Wait(gather time.Duration) error {
 		done := g.done
 		g.mu.Unlock()
 		<-done
+		if g.synced.Load() >= step { // most are done, and all wake at once: they need not queue for the lock
+			return nil
+		}
 		g.mu.Lock()
 	}
+	g.mu.Unlock()
 	return nil
 }
 
@@ -123,7 +129,8 @@ func (g *group) lead(gather time.Duration) error {
 	g.mu.Lock()
 	g.leading = false
 	if err == nil {
-		g.synced, g.oldest = max(g.synced, upTo), 0
+		g.synced.Store(max(g.synced.Load(), upTo))
+		g.oldest = 0
 		for t, mark := range marks {
 			t.unsynced.durable.Store(int64(mark))
 		}
