@@ -29,7 +29,7 @@ func (n *Node) renew() error {
 	}
 	for _, r := range open {
 		if err == nil {
-			r.broken = nil
+			r.broken.Store(nil)
 		}
 		r.mu.RWMutex.Unlock()
 		r.link.kick()
