@@ -2,10 +2,6 @@ package minikv
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/minikv/minikv/store"
 )
@@ -15,8 +11,8 @@ type CheckReport struct {
 	Registries []CheckedRegistry // in ascending order of their names
 	Faults     []CheckFault      // the first 100
 	Found      int               // how many faults there are; zero: all is well
-	Repaired   bool              // the directory is another now, without them
-	Kept       string            // where the old one is; empty unless Repaired
+	Repaired   bool              // the directory's data is without them now
+	Kept       string            // the directory, within, of what was there before; empty unless Repaired
 }
 
 // CheckedRegistry is a registry of a checked directory.
@@ -36,25 +32,21 @@ type CheckFault struct {
 
 // CheckDir reads all of a node's directory and verifies every entry, every row of the indexes in both directions,
 // digests, totals and contexts. No node may have it open, else [ErrDirInUse]. Nothing is changed unless with
-// repair something is wrong: then a directory is made of what is right and takes the old one's place, which is
-// kept under another name beside it; that needs as much room again. What was lost is taken out of what the
+// repair something is wrong: then the data is made anew of what is right and takes the old one's place, whose files are
+// kept in a directory within; that needs as much room again. What was lost is taken out of what the
 // registry has seen, so the node gets it from its peers when it is opened near them; nothing is made up.
 //
 // The keys of private registries are looked at, too; what is wrong with them cannot be repaired, only brought back from
 // a copy, or by joining again. Faults are in the report; an error says that the directory could not be looked at: [ErrStorage],
 // [ErrBadFormat] when it holds no node's data or that of a later version, [ErrCorrupt] when the engine cannot
-// open it at all. In that case restore a snapshot, or begin with an empty directory and get the data from peers.
+// open it at all. In that case restore a snapshot to another directory; with repair the node begins here without
+// data, as itself and with the keys of its private registries, and gets what it opens from its peers.
 // CheckDir takes time and memory in proportion to the directory, some 10 bytes of it for each key.
 func CheckDir(ctx context.Context, dir string, repair bool) (CheckReport, error) {
 	if err := checkContext(ctx); err != nil {
 		return CheckReport{}, wrapDir("check", err)
 	}
 	found, err := store.Check(ctx, dir, store.Options{}, digestKeyOf, repair)
-	if err == nil && found.Repaired {
-		if err = moveIdentity(found.Kept, dir); err == nil {
-			err = moveKeys(found.Kept, dir)
-		}
-	}
 	if err != nil {
 		return CheckReport{}, wrapDir("check", err)
 	}
@@ -80,19 +72,4 @@ func checkReport(found store.Report) CheckReport {
 		r.Faults = append(r.Faults, CheckFault{Sort: f.Sort, Registry: f.Registry, Text: f.What})
 	}
 	return r
-}
-
-// moveIdentity makes a repaired directory that of the same node.
-func moveIdentity(from, to string) error {
-	b, err := os.ReadFile(filepath.Join(from, identityFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it had another from its configuration
-	}
-	if err == nil {
-		err = writeFile(filepath.Join(to, identityFile), b)
-	}
-	if err != nil {
-		return detailf(ErrStorage, "the directory is repaired, but its key is still in %s: %v", from, err)
-	}
-	return nil
 }

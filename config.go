@@ -46,7 +46,7 @@ type Profile string
 // Kinds of [Config].Profile. What they set is told at p2p.LimitsDefault and the others.
 const (
 	ProfileDefault Profile = ""       // 192 connections, 1 GiB for the transports' buffers at most
-	ProfileEdge    Profile = "edge"   // for small machines: 24 connections, 64 MiB, 8 MiB of cache, fewer keep-alives and exchanges
+	ProfileEdge    Profile = "edge"   // for small machines: 24 connections, 64 MiB, 8 MiB of cache, fewer tests of connections and exchanges
 	ProfileServer  Profile = "server" // for nodes that many others use: 1,024 connections, 2 GiB, 256 MiB of cache
 )
 

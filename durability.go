@@ -22,13 +22,15 @@ const (
 	DurabilityGroup
 	// DurabilityAsync: at once. A power cut or kernel crash may cost what was written in the last second, and a
 	// crash of the process what the kernel did not have yet; never less recent writes, and never a part of a
-	// batch.
+	// batch. Where an fsync takes longer than that, writes wait for it, so that there is never more than a second
+	// of them to lose.
 	DurabilityAsync
 )
 
 const (
 	groupGather = 5 * time.Millisecond
-	flushEvery  = time.Second / 2 // between fsyncs, so that with the fsync it stays within a second
+	flushEvery  = time.Second / 2        // between fsyncs, so that with the fsync it stays within a second
+	asyncBehind = 900 * time.Millisecond // a write that is not durable by then is waited for by those that come
 )
 
 // String is "sync", "group" or "async".
@@ -58,7 +60,9 @@ func ParseDurability(s string) (Durability, error) {
 func (n *Node) settle() error {
 	switch n.cfg.Durability {
 	case DurabilityAsync:
-		return n.store().Err()
+		if s := n.store(); s.Behind() < asyncBehind {
+			return s.Err()
+		}
 	case DurabilityGroup:
 		return n.store().Wait(groupGather)
 	}

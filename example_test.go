@@ -254,6 +254,23 @@ func ExampleDeclare() {
 	// 24h0m0s
 }
 
+// Each node that it is used in has its own; none of them need be open before.
+func ExampleDeclared_In() {
+	ctx := context.Background()
+	node, err := minikv.Open(ctx, "", minikv.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = wallets.In(node).Get(ctx, "alice")
+	fmt.Println(wallets.Name(), errors.Is(err, minikv.ErrNotFound))
+	node.Close()
+	_, err = wallets.In(node).Get(ctx, "alice")
+	fmt.Println(errors.Is(err, minikv.ErrClosed))
+	// Output:
+	// wallets true
+	// true
+}
+
 func ExampleRegistry_Expire() {
 	ctx := context.Background()
 	r := exampleRegistry()

@@ -107,6 +107,8 @@ type exchange struct {
 	begin   func() error  // what comes before the frames; nil: nothing
 	channel *seal.Channel // seals the frames, nil: nothing does
 	dialled bool          // by this node
+	topic   string        // of the registry
+	until   time.Time     // of the peer's membership; the zero time: for good
 	proved  bool          // the peer has shown that it is a member
 	missed  bool          // and until then, since the exchange began, there was gossip, which it did not get
 	work    chan struct{} // capacity 1: there may be something to send
@@ -114,7 +116,7 @@ type exchange struct {
 }
 
 func newExchange(j *joined, stream *p2p.Stream, session *replica.Session) *exchange {
-	return &exchange{l: j.l, member: j.member, stream: stream, session: session, peer: PeerID(stream.Peer()), work: make(chan struct{}, 1)}
+	return &exchange{l: j.l, member: j.member, topic: j.topic.Name(), stream: stream, session: session, peer: PeerID(stream.Peer()), work: make(chan struct{}, 1)}
 }
 
 func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) {
@@ -174,6 +176,9 @@ func (x *exchange) handle(frame replica.Frame) {
 		x.session.Abort(at, err)
 	}
 	err := x.session.Handle(at, frame) // the session keeps it
+	if errors.Is(err, replica.ErrProtocol) {
+		x.l.r.countRefused(x.peer, err)
+	}
 	if first && errors.Is(err, hlc.ErrSkew) {
 		x.prove() // its clock is refused, not its membership, and it will say no more
 	}
@@ -187,7 +192,7 @@ func (x *exchange) prove() {
 		return
 	}
 	x.proved = true
-	if x.l.r.node.host.Prove(string(x.peer)) {
+	if x.l.r.node.host.Prove(string(x.peer), x.topic, x.until) {
 		x.missed = x.session.Outdated()
 	}
 }

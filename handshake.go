@@ -137,11 +137,15 @@ func (x *exchange) greet(data []byte) error {
 func (x *exchange) admit(certificate []byte) error {
 	r, now := x.l.r, x.l.r.node.cfg.Clock()
 	theirs, err := x.member.verify(certificate, x.peer)
+	if !theirs.Expires.IsZero() {
+		x.until = theirs.Expires.Add(r.node.cfg.MaxClockSkew)
+	}
 	switch {
 	case err != nil:
 		r.countRefused(x.peer, err)
 		return errStranger
 	case theirs.Ended(now, r.node.cfg.MaxClockSkew):
+		r.node.host.Prove(string(x.peer), x.topic, x.until) // it is sent no more gossip
 		r.node.host.Refuse(string(x.peer), RefusedStranger, 1, pointsStranger)
 		return detailf(ErrTicket, "the peer's ticket expired on %s", theirs.Expires.Format(time.RFC3339))
 	case x.member.ended(now):

@@ -152,24 +152,3 @@ func checkKeys(dir string) (faults []error) {
 	}
 	return faults
 }
-
-// moveKeys takes the keys of one directory over to another.
-func moveKeys(from, to string) error {
-	files, err := os.ReadDir(filepath.Join(from, keysDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, f := range files {
-		if err != nil || filepath.Ext(f.Name()) != ".key" {
-			continue
-		}
-		var b []byte
-		if b, err = os.ReadFile(filepath.Join(from, keysDir, f.Name())); err == nil {
-			err = os.MkdirAll(filepath.Join(to, keysDir), 0o700)
-		}
-		if err == nil {
-			err = writeFile(filepath.Join(to, keysDir, f.Name()), b)
-		}
-	}
-	return err
-}

@@ -193,7 +193,7 @@ func TestBeatenByAReleasedClaim(t *testing.T) {
 
 func TestIsolatedHolderWithCompany(t *testing.T) {
 	regs := mesh(t, 2)
-	l := tryLock(t, regs[0], "k", minikv.TTL(200*time.Millisecond), minikv.StopWhenIsolated())
+	l := tryLock(t, regs[0], "k", minikv.TTL(600*time.Millisecond), minikv.StopWhenIsolated())
 	require.Eventually(t, func() bool {
 		info, _, err := regs[0].LockInfo(ctx, "k")
 		require.NoError(t, err)

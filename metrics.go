@@ -93,7 +93,7 @@ func (r *Registry) Metrics() Metrics {
 		Keys: int64(r.m.Len(lwwmap.Data)), Tombstones: int64(r.m.Tombstones()), Leases: int64(r.m.Len(lwwmap.Lease)), Bytes: r.m.Bytes(),
 		Puts: c.puts, Deletes: c.deletes,
 		Merged: s.Merged, Expired: s.Expired, Collected: s.Collected, Dropped: s.Dropped, Quarantined: int64(r.quarantine.held.len()), LateWrites: s.Late,
-		Refused:     c.refused + s.Refused.Skew + s.Refused.Bounds + s.Refused.Forged + s.Refused.Malformed,
+		Refused:     c.refused + s.Refused.Skew + s.Refused.Total(),
 		RefusedSkew: s.Refused.Skew, RefusedBounds: s.Refused.Bounds, RefusedForged: s.Refused.Forged,
 		RefusedMalformed: s.Refused.Malformed, RefusedMessages: c.refused,
 		GossipOut: s.Sent, GossipIn: c.gossipIn,

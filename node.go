@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -56,6 +57,11 @@ func Open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	if err := checkContext(ctx); err != nil {
 		return nil, err
+	}
+	if dir != "" {
+		if abs, err := filepath.Abs(dir); err == nil { // the process may go elsewhere
+			dir = abs
+		}
 	}
 	systemClock := cfg.Clock == nil
 	cfg, err := cfg.validate()

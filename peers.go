@@ -53,6 +53,7 @@ const (
 	RefusedStranger  = "stranger"          // exchanges opened without membership of an open registry
 	RefusedEnvelope  = p2p.RefusedEnvelope // gossip that is badly signed or wrapped
 	RefusedStreams   = p2p.RefusedStreams  // more exchanges at a time than a peer may have
+	RefusedFrames    = p2p.RefusedFrames   // large frames that took too long to come
 	RefusedIgnored   = p2p.RefusedIgnored  // gossip unread, of a peer with too low a score
 )
 

@@ -18,7 +18,7 @@ type profile struct {
 
 var profiles = map[Profile]profile{
 	ProfileDefault: {limits: p2p.LimitsDefault, cache: DefaultCacheBytes, pingEvery: p2p.DefaultPingEvery, syncEvery: DefaultSyncInterval},
-	ProfileEdge:    {limits: p2p.LimitsEdge, cache: 8 << 20, pingEvery: 5 * time.Minute, keepAlive: 3 * time.Minute, syncEvery: 2 * time.Minute, heartbeat: time.Second},
+	ProfileEdge:    {limits: p2p.LimitsEdge, cache: 8 << 20, pingEvery: 30 * time.Minute, keepAlive: 3 * time.Minute, syncEvery: 2 * time.Minute, heartbeat: time.Second},
 	ProfileServer:  {limits: p2p.LimitsServer, cache: 256 << 20, pingEvery: p2p.DefaultPingEvery, syncEvery: DefaultSyncInterval},
 }
 

@@ -100,7 +100,7 @@ func (n *Node) release(name string) error {
 func (r *Registry) learnWriters() {
 	r.m.Ascend(lwwmap.Origin, "", "", func(rec lwwmap.Record) bool {
 		if !rec.Deleted() {
-			r.writers[actorOf(rec)] = PeerID(rec.Value())
+			r.writers[actorOf(rec)] = PeerID(replica.OriginPeer(rec.Value()))
 		}
 		return true
 	})
@@ -126,7 +126,7 @@ func (r *Registry) notify(c replica.Change) {
 		r.locks.note(r, c)
 	case lwwmap.Origin:
 		if !c.Now.IsZero() {
-			r.writers[actorOf(c.Now)] = PeerID(c.Now.Value())
+			r.writers[actorOf(c.Now)] = PeerID(replica.OriginPeer(c.Now.Value()))
 		}
 	}
 }

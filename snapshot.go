@@ -39,8 +39,8 @@ func (n *Node) Snapshot(ctx context.Context, w io.Writer) error {
 }
 
 // Restore makes the directory of a node from a snapshot, and says what it holds. The directory must not exist or
-// be empty, else [ErrDirNotEmpty]; after an error it is as before. It is built beside its place, in a
-// directory named dir with ".restoring" behind, which an interrupted call leaves to the next one.
+// be empty, else [ErrDirNotEmpty]; after an error it is as before, and so it is
+// after a crash but for what the next call, or the next [Open], removes.
 //
 // The node that is opened there is a new one, with an identity of its own, and may run beside the one that the
 // snapshot is of: they exchange what each lacks, so what was deleted since stays deleted. To go back to an older

@@ -2,9 +2,11 @@ package minikv_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -452,4 +454,38 @@ func TestARepairedDirectoryKeepsItsKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, minikv.RightsOwner, r.Access().Rights)
 	require.Equal(t, "v", value(t, r, "k2"))
+}
+
+// Who has the secret of a ticket that expired could still read what is gossiped: so it is gossiped to him no more.
+func TestGossipEndsWithTheTicket(t *testing.T) {
+	var ahead atomic.Int64
+	cfg := minikv.Config{Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
+	a := founder(t, cfg)
+	b := join(t, online(t, cfg), ticketOf(t, a, writeTicket))
+	gone := join(t, online(t, cfg), ticketOf(t, a, minikv.TicketOptions{Rights: minikv.RightsWrite, TTL: time.Hour}))
+	connect(t, gone.Node(), a.Node())
+	connect(t, gone.Node(), b.Node())
+	connect(t, b.Node(), a.Node())
+	for _, r := range []*minikv.Registry{b, gone} {
+		require.NoError(t, r.WaitSynced(within(t), 1))
+	}
+	i := 0
+	require.Eventually(t, func() bool {
+		i++
+		put(t, a, "before", fmt.Sprint(i))
+		return gone.Metrics().GossipIn > 0
+	}, patience, 10*time.Millisecond)
+	requireEqual(t, a, b, gone)
+
+	ahead.Store(int64(2 * time.Hour))
+	put(t, a, "marker", "1")
+	eventually(t, b, "marker", "1")
+	for i := range 20 {
+		put(t, a, "after", fmt.Sprint(i))
+		put(t, b, "after too", fmt.Sprint(i))
+	}
+	eventually(t, b, "after", "19")
+	eventually(t, a, "after too", "19")
+	require.Empty(t, value(t, gone, "after"))
+	require.Empty(t, value(t, gone, "after too"))
 }

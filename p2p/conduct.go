@@ -17,6 +17,7 @@ import (
 const (
 	RefusedEnvelope = "envelope" // a gossip message that is malformed or badly signed
 	RefusedStreams  = "streams"  // a stream over Config.MaxStreams
+	RefusedFrames   = "frames"   // a frame that took too much memory for too long before it was whole
 	RefusedIgnored  = "ignored"  // gossip that was not looked at, as the peer's score is too low
 	RefusedGreeting = "greeting" // a greeting, or an address in it, that is malformed or not signed by whom it names
 )
@@ -45,6 +46,7 @@ const (
 const (
 	pointsEnvelope = 10
 	pointsIgnored  = 5
+	pointsFrames   = 2
 )
 
 // Conduct is what is remembered of a peer's behaviour, connected or not, since the
@@ -285,7 +287,7 @@ func (h *Host) refuse(p peer.ID, kind string, n uint64, points float64) {
 	if !banned {
 		return
 	}
-	h.proved.Delete(p)
+	h.proofs.forget(p)
 	h.log.Warn("a peer is turned away for what was refused of it", "peer", p, "until", until.Format(time.RFC3339), "last", kind)
 	for _, c := range h.host.Network().ConnsToPeer(p) {
 		h.ledger.bannedAt(p, c.RemoteMultiaddr())
@@ -300,37 +302,6 @@ func (h *Host) Vouch(id string) {
 	if p, err := peer.Decode(id); err == nil {
 		h.ledger.vouch(p)
 	}
-}
-
-// Prove notes that the peer has shown that it is a member of something that this host
-// shares: with Config.ProveFirst it is sent gossip, and told of other members, from now on. It reports whether that is
-// new; an id that is none is ignored.
-func (h *Host) Prove(id string) bool {
-	p, err := peer.Decode(id)
-	if err != nil || !h.cfg.ProveFirst {
-		return false
-	}
-	if _, known := h.proved.LoadOrStore(p, struct{}{}); known {
-		return false
-	}
-	if h.provedCount.Add(1) > maxConduct {
-		h.proved.Clear()
-		h.proved.Store(p, struct{}{})
-		h.provedCount.Store(1)
-	}
-	if !h.gate.strict && h.greets(p) {
-		h.greeter.greet(p)
-	}
-	return true
-}
-
-// isProved reports whether the peer may have what members have.
-func (h *Host) isProved(p peer.ID) bool {
-	if !h.cfg.ProveFirst {
-		return true
-	}
-	_, ok := h.proved.Load(p)
-	return ok
 }
 
 // Conduct returns what is remembered of a peer's behaviour, connected or not.

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"net"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/quic-go/quic-go"
 )
 
 // What attackers and fuzzers need.
@@ -43,7 +45,9 @@ func OpenEnvelope(topic string, data []byte) (author string, payload []byte, err
 func MessageID(topic string, data []byte) string { return messageID(topic, data) }
 
 // ReadFrame reads a frame as a Stream does.
-func ReadFrame(r *bytes.Reader, max int) ([]byte, error) { return readFrame(r, max) }
+func ReadFrame(r *bytes.Reader, max int) ([]byte, error) {
+	return readFrame(r, max, func(int) error { return nil })
+}
 
 // AppendLength appends a frame's length prefix.
 var AppendLength = appendLength
@@ -148,3 +152,40 @@ func DecodeGreeting(data []byte) error {
 	_, err := decodeGreeting(data)
 	return err
 }
+
+// FitQUIC is the configuration of a patient host for a connection over QUIC.
+func FitQUIC(after time.Duration, addr net.Addr, conf *quic.Config) *quic.Config {
+	return patientQUIC{after: after}.fit(addr, conf)
+}
+
+// Calm sets the kernel's test of a connection as a patient host does.
+func Calm(keepAlive time.Duration, c net.Conn) { (&probing{every: 2 * keepAlive}).calm(c) }
+
+// SetProofPatience changes for how long members of one topic may be in another.
+func (h *Host) SetProofPatience(d time.Duration) {
+	h.proofs.mu.Lock()
+	defer h.proofs.mu.Unlock()
+	h.proofs.patience = d
+}
+
+// WriteRaw writes bytes to a stream that need be no frame.
+func WriteRaw(s *Stream, b []byte) error { return s.write(b) }
+
+// FrameBytes is the memory that unfinished frames take of all peers, and of the one of whom they take most.
+func (h *Host) FrameBytes() (total, most int) { return h.room.Bytes() }
+
+func NewFrameRoom() *frameRoom { return newFrameRoom(func(peer.ID) {}) }
+
+func (r *frameRoom) Frame(p peer.ID, cut func()) *growing { return r.frame(p, cut) }
+
+func (r *frameRoom) Bytes() (total, most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.peers {
+		most = max(most, n)
+	}
+	return r.total, most
+}
+
+func (g *growing) Grow(n int) error { return g.grow(n) }
+func (g *growing) End()             { g.end() }

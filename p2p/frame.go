@@ -13,12 +13,12 @@ const frameChunk = 64 << 10
 
 // readFrame reads a uvarint length and that many bytes. A length above max or not
 // in its shortest form is refused before anything is allocated; memory then grows
-// with what arrives, to at most twice that. A clean end before the length is
+// with what arrives, to at most twice that, and asks grow before it goes beyond the first frameChunk. A clean end before the length is
 // io.EOF, an end anywhere later io.ErrUnexpectedEOF.
 func readFrame(r interface {
 	io.Reader
 	io.ByteReader
-}, max int) ([]byte, error) {
+}, max int, grow func(more int) error) ([]byte, error) {
 	n, err := readLength(r)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,11 @@ func readFrame(r interface {
 	buf := make([]byte, 0, min(n, frameChunk))
 	for have := 0; have < int(n); have = len(buf) {
 		if have == cap(buf) {
-			grown := make([]byte, have, min(int(n), 2*have))
+			size := min(int(n), 2*have)
+			if err := grow(size - have); err != nil {
+				return nil, err
+			}
+			grown := make([]byte, have, size)
 			copy(grown, buf)
 			buf = grown
 		}

@@ -21,8 +21,10 @@ import (
 const (
 	greetProtocol = "/minikv/greet/1"
 	greetTimeout  = 10 * time.Second
-	// greetEvery is the mean time between two further greetings with a random peer.
+	// greetEvery is the mean time between two further greetings with a random peer, and greetCalm
+	// the same in keep-alives, where these are rare.
 	greetEvery = 10 * time.Minute
+	greetCalm  = 20
 	// News is gathered for newsDelay, and spread every newsEvery at most: to all peers if
 	// there are greetMost or fewer, else to greetSome.
 	newsDelay, newsEvery = 500 * time.Millisecond, 5 * time.Second
@@ -260,8 +262,9 @@ func (h *Host) isLimited(p peer.ID) bool {
 
 // greetNow and then greets a random peer, for the case that there is news.
 func (h *Host) greetNowAndThen() {
+	every := max(greetEvery, greetCalm*h.cfg.KeepAlive)
 	for h.ctx.Err() == nil {
-		sleep(h.ctx, greetEvery*3/4+rand.N(greetEvery/2))
+		sleep(h.ctx, every*3/4+rand.N(every/2))
 		peers := h.host.Network().Peers()
 		rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
 		for _, p := range peers {

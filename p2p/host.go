@@ -34,14 +34,15 @@ type Host struct {
 	id   peer.ID
 	name string // id as text
 	host host.Host
+	quic quicSockets
 	gate *gate
 
-	listening   chan struct{} // closed when host is set and listens
-	traffic     *traffic
-	proved      sync.Map     // peer.ID to nothing: those Prove was called for
-	provedCount atomic.Int64 // about how many
-	ledger      *ledger
-	punched     *punched
+	listening chan struct{} // closed when host is set and listens
+	traffic   *traffic
+	proofs    *proofs
+	room      *frameRoom
+	ledger    *ledger
+	punched   *punched
 
 	puncher puncher
 
@@ -100,10 +101,11 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), punched: new(punched),
+		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), proofs: newProofs(cfg.Now), punched: new(punched),
 		inflow: newInflow(), outflow: newOutflow(),
-		subs: &subscriptions{peers: make(map[peer.ID]map[string]struct{}), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
+		subs: &subscriptions{peers: make(map[peer.ID]map[string]time.Time), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
 	}
+	h.room = newFrameRoom(func(p peer.ID) { h.refuse(p, RefusedFrames, 1, pointsFrames) })
 	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
 	for _, info := range relays {
 		h.gate.name(info.ID, info.Addrs) // AutoRelay dials at once
@@ -186,8 +188,8 @@ func (h *Host) newLibp2p(cfg Config, relays []peer.AddrInfo) (host.Host, error) 
 		libp2p.UserAgent(cfg.UserAgent),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(libp2pquic.NewTransport),
-		libp2p.Security(libp2ptls.ID, libp2ptls.New),
-		libp2p.Security(noise.ID, noise.New),
+		libp2p.Security(libp2ptls.ID, probed(cfg, libp2ptls.New)),
+		libp2p.Security(noise.ID, probed(cfg, noise.New)),
 		libp2p.Muxer(yamux.ID, newMuxer(cfg)),
 		libp2p.ListenAddrs(),
 		libp2p.ResourceManager(limits),
@@ -201,28 +203,33 @@ func (h *Host) newLibp2p(cfg Config, relays []peer.AddrInfo) (host.Host, error) 
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
 	opts = append(opts, h.reach(cfg, relays)...)
+	opts = append(opts, h.quic.patience(cfg, listen)...)
 	lh, err := libp2p.New(opts...)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("p2p: starting the host: %w", err), conns.Close(), limits.Close())
+		return nil, errors.Join(fmt.Errorf("p2p: starting the host: %w", err), h.quic.close(), conns.Close(), limits.Close())
 	}
 	// Not by libp2p.New: it leaves goroutines behind if it fails, and is content with
 	// one address out of many.
 	for _, a := range listen {
 		if err := lh.Network().Listen(a); err != nil {
-			return nil, errors.Join(fmt.Errorf("p2p: listening on %s: %w", a, err), lh.Close())
+			return nil, errors.Join(fmt.Errorf("p2p: listening on %s: %w", a, err), lh.Close(), h.quic.close())
 		}
 	}
 	return lh, nil
 }
 
-// rttEvery is how often yamux measures round trips at most, for its window sizes.
-const rttEvery = 10 * time.Minute
+// rttEvery is how often yamux measures round trips at most, for its window sizes, and rttCalm the same in
+// keep-alives, where these are rare: each end of each connection does.
+const (
+	rttEvery = 10 * time.Minute
+	rttCalm  = 20
+)
 
 // newMuxer is libp2p's multiplexer of streams over TCP, but for its keep-alive.
 func newMuxer(cfg Config) network.Multiplexer {
 	c := *yamux.DefaultTransport
 	c.KeepAliveInterval = cfg.KeepAlive
-	c.MeasureRTTInterval = max(cfg.KeepAlive, rttEvery) // the pings' results are used, these are not
+	c.MeasureRTTInterval = max(rttEvery, rttCalm*cfg.KeepAlive) // the pings' results are used, these are not
 	return &c
 }
 
@@ -258,7 +265,7 @@ func (h *Host) shutdown() error {
 		}
 	}
 	h.puncher.close()
-	err := h.host.Close()
+	err := errors.Join(h.host.Close(), h.quic.close())
 	if h.peers != nil {
 		h.peers.close()
 	}

@@ -2,8 +2,9 @@ package p2p
 
 import (
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -34,15 +35,18 @@ const (
 	dnsaddr    = "dnsaddr="
 	mdnsPort   = 4001 // the records demand one; hosts read the addresses alone
 
-	// A host asks for askFor at a time, again every askAlone while nobody is connected,
-	// and every askCalm at any rate.
+	// A host asks for askFor at a time, again every askAlone while nobody is connected. In
+	// company it asks once, listening for askOnce, every askCalm for each connected peer:
+	// they tell each other whom they find, so one of them every askCalm is enough, and all
+	// on the network answer so that all hear it, a kilobyte or two each.
 	askFor   = 10 * time.Second
 	askAlone = 30 * time.Second
+	askOnce  = 3 * time.Second // zeroconf repeats itself after 4 s
 	askCalm  = 30 * time.Minute
 )
 
 func newMDNS(h *Host) *mdns {
-	return &mdns{h: h, name: strings.ToLower(rand.Text() + rand.Text()[:10]), found: newFound(h), wake: make(chan struct{}, 1)}
+	return &mdns{h: h, name: strings.ToLower(crand.Text() + crand.Text()[:10]), found: newFound(h), wake: make(chan struct{}, 1)}
 }
 
 // start announces the host and begins to look for others.
@@ -96,28 +100,39 @@ func (m *mdns) renew() {
 }
 
 func (m *mdns) run() {
-	for m.h.ctx.Err() == nil {
-		asked := time.Now()
-		m.ask()
-		for m.h.ctx.Err() == nil {
-			t := time.NewTimer(askAlone)
-			select {
-			case <-t.C:
-			case <-m.wake:
-				asked = time.Time{}
-			case <-m.h.ctx.Done():
-			}
+	for listen := askFor; m.h.ctx.Err() == nil; {
+		m.ask(listen)
+		listen = m.pause()
+	}
+}
+
+// pause waits until it is time to ask again, and returns for how long to.
+func (m *mdns) pause() (listen time.Duration) {
+	asked, share := time.Now(), 0.75+rand.Float64()/2 // hosts that started together do not all ask at once
+	for {
+		t := time.NewTimer(askAlone)
+		select {
+		case <-t.C:
+		case <-m.wake:
 			t.Stop()
-			if time.Since(asked) > askCalm || len(m.h.host.Network().Peers()) == 0 {
-				break
-			}
+			return askFor
+		case <-m.h.ctx.Done():
+			t.Stop()
+			return 0
+		}
+		peers := len(m.h.host.Network().Peers())
+		if peers == 0 {
+			return askFor
+		}
+		if time.Since(asked) > time.Duration(share*float64(peers)*float64(askCalm)) {
+			return askOnce
 		}
 	}
 }
 
 // ask asks who is there, and dials them.
-func (m *mdns) ask() {
-	ctx, cancel := context.WithTimeout(m.h.ctx, askFor)
+func (m *mdns) ask(listen time.Duration) {
+	ctx, cancel := context.WithTimeout(m.h.ctx, listen)
 	defer cancel()
 	entries := make(chan *zeroconf.ServiceEntry, 1000)
 	var wg sync.WaitGroup
@@ -136,7 +151,7 @@ func (m *mdns) ask() {
 	})
 	if err := zeroconf.Browse(ctx, m.h.cfg.MDNSService, mdnsDomain, entries); err != nil && ctx.Err() == nil {
 		m.h.log.Debug("mDNS does not ask", "err", err)
-		sleep(ctx, askFor)
+		sleep(ctx, listen)
 	}
 	wg.Wait()
 }

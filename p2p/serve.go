@@ -58,7 +58,7 @@ func (h *Host) Serve(proto string, handle func(s *Stream)) {
 			return
 		}
 		defer h.streams.leave(p)
-		st := newStream(s, h.cfg.StreamIdle)
+		st := h.newStream(s)
 		defer func() { _ = st.Close() }()
 		handle(st)
 	})

@@ -37,13 +37,14 @@ type Stream struct {
 	r        *bufio.Reader
 	out      []byte
 	idle     time.Duration
+	room     *frameRoom
 	deadline atomic.Pointer[time.Time]
 	in, sent atomic.Int64
 	failed   atomic.Bool // a call failed: the peer must not take the end for a clean one
 }
 
-func newStream(s network.Stream, idle time.Duration) *Stream {
-	st := &Stream{s: s, idle: idle}
+func (h *Host) newStream(s network.Stream) *Stream {
+	st := &Stream{s: s, idle: h.cfg.StreamIdle, room: h.room}
 	st.r = bufio.NewReaderSize((*streamReader)(st), 4<<10)
 	return st
 }
@@ -75,7 +76,7 @@ func (h *Host) Open(ctx context.Context, id, proto string) (*Stream, error) {
 		}
 		return nil, fmt.Errorf("p2p: opening %s to %s: %w", proto, id, err)
 	}
-	return newStream(s, h.cfg.StreamIdle), nil
+	return h.newStream(s), nil
 }
 
 // Peer is the remote peer's id.
@@ -89,10 +90,13 @@ func (s *Stream) Protocol() string { return string(s.s.Protocol()) }
 
 // ReadFrame reads the next frame; the caller owns it. A frame announced with more
 // than max bytes is refused with ErrFrameTooLarge before memory is spent on it,
-// after which the stream is of no more use: Reset it. When the peer has closed
+// after which the stream is of no more use: Reset it. The same goes for ErrFrameRoom, by which unfinished frames are kept
+// to 20 MiB for each peer and 32 MiB for all, beyond the first 64 KiB of each; the costliest one, in bytes times time, goes. When the peer has closed
 // its side cleanly the error is io.EOF.
 func (s *Stream) ReadFrame(max int) ([]byte, error) {
-	frame, err := readFrame(s.r, min(max, maxFrame))
+	g := s.room.frame(s.s.Conn().RemotePeer(), s.Reset)
+	defer g.end()
+	frame, err := readFrame(s.r, min(max, maxFrame), g.grow)
 	if err != nil && err != io.EOF {
 		s.failed.Store(true)
 	}

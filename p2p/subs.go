@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"sync"
+	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
@@ -15,9 +16,9 @@ const maxPeerTopics = 1024
 // would do without end. Topics that are not joined here count, too: they may be
 // joined later, and peers do not announce theirs again then.
 type subscriptions struct {
-	mu    sync.Mutex
-	peers map[peer.ID]map[string]struct{}
-	news  chan struct{} // capacity 1: somebody has subscribed
+	mu    sync.RWMutex
+	peers map[peer.ID]map[string]time.Time // since when
+	news  chan struct{}                    // capacity 1: somebody has subscribed
 }
 
 var _ pubsub.SubscriptionFilter = (*subscriptions)(nil)
@@ -31,7 +32,7 @@ func (s *subscriptions) FilterIncomingSubscriptions(p peer.ID, subs []*pb.RPC_Su
 	defer s.mu.Unlock()
 	have := s.peers[p]
 	if have == nil {
-		have = make(map[string]struct{})
+		have = make(map[string]time.Time)
 		s.peers[p] = have
 	}
 	kept := subs[:0]
@@ -47,8 +48,8 @@ func (s *subscriptions) FilterIncomingSubscriptions(p peer.ID, subs []*pb.RPC_Su
 		}
 		if _, ok := have[name]; !ok {
 			poke(s.news)
+			have[name] = time.Now()
 		}
-		have[name] = struct{}{}
 		kept = append(kept, sub)
 	}
 	return kept, nil
@@ -60,6 +61,14 @@ func (s *subscriptions) forget(p peer.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.peers, p)
+}
+
+// since is when the peer subscribed to a topic, if it has.
+func (s *subscriptions) since(p peer.ID, name string) (time.Time, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at, ok := s.peers[p][name]
+	return at, ok
 }
 
 // in are the peers that have subscribed to a topic.

@@ -179,6 +179,9 @@ func (t *Topic) deliver(m Message) pubsub.ValidationResult {
 	}
 }
 
+// Name is the topic's name.
+func (t *Topic) Name() string { return t.name }
+
 // Publish signs data and sends it to the topic's peers. It does not keep data. A nil
 // error means that the message was queued for the peers, not that any has it. Above
 // Config.MaxMessage bytes the error is ErrMessageTooLarge. The same bytes published

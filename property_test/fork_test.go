@@ -31,7 +31,7 @@ func newForkWorld(t *testing.T, seed uint64) *forkWorld {
 	for i, name := range w.names {
 		source := rand.Source(rand.NewPCG(seed, uint64(i)))
 		if name == "copied" {
-			source = &twin{first: actor, Source: source}
+			source = &twin{first: actor, times: 2, Source: source}
 		}
 		w.reps = append(w.reps, replica.New(replica.Config{
 			Peer: name, Registry: "forked", Clock: hlc.NewClock(hlc.Config{}), Rand: rand.New(source),
@@ -43,12 +43,13 @@ func newForkWorld(t *testing.T, seed uint64) *forkWorld {
 // twin draws one number that its twin draws, too, and then its own.
 type twin struct {
 	first uint64
+	times int
 	rand.Source
 }
 
 func (s *twin) Uint64() uint64 {
-	if n := s.first; n != 0 {
-		s.first = 0
+	if n := s.first; s.times > 0 {
+		s.times--
 		return n
 	}
 	return s.Source.Uint64()

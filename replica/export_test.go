@@ -24,3 +24,10 @@ func SetMaxOverlay(t testing.TB, n int)    { set(t, &maxOverlay, n) }
 func SetMaxRoundItems(t testing.TB, n int) { set(t, &maxRoundItems, n) }
 
 func (r *Replica) Gaps() int { return len(r.peers.gaps) }
+
+func SetMaxHeld(t testing.TB, n int) {
+	set(t, &maxHeld, n)
+	set(t, &maxProven, n+n/2)
+}
+
+func SetMaxGhosts(t testing.TB, n int) { set(t, &maxGhosts, n) }

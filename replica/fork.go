@@ -1,15 +1,46 @@
 package replica
 
 import (
+	"errors"
+	"time"
+
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
 )
 
-// maxForks is how often a replica that finds itself copied issues its writes
-// again. After that it only takes another actor: a liar could keep it busy for
-// ever, and what is at stake is little, since no write goes on the word of
-// forked dots unless a collection horizon covers it, too.
-const maxForks = 16
+const (
+	// maxForks is how often in a row a replica that finds itself copied goes on as a
+	// new actor, and issues its writes again. Then it does so once in forkEvery, and
+	// where it issued more than forkWrites again it waits as much longer: a liar could
+	// keep it busy for ever, and fill the context with its actors.
+	maxForks   = 16
+	forkEvery  = time.Second
+	forkWrites = 1000
+)
+
+// errForked ends a session in which a peer knows of writes of this replica's actor
+// that it has not made, when that happened too often of late. So nothing goes on the
+// word of forked dots meanwhile.
+var errForked = errors.New("replica: this replica's actor was used by someone else too often of late; try again later")
+
+// forkBudget bounds forks in time.
+type forkBudget struct {
+	spent int
+	at    time.Duration // when spent was last reduced
+}
+
+// take says whether there may be one more now.
+func (b *forkBudget) take(at Instant) bool {
+	if regained := int((at.Mono - b.at) / forkEvery); regained > 0 {
+		b.spent = max(b.spent-regained, 0)
+		b.at = at.Mono
+	}
+	if b.spent >= maxForks {
+		return false
+	}
+	b.spent++
+	return true
+}
 
 // checkFork looks whether a peer has seen more writes of this replica's actor
 // than it has made: then the process was copied while it ran, and both copies
@@ -46,19 +77,30 @@ func (r *Replica) checkOwn(at Instant, from string, e *lwwmap.Entry) (err error)
 // replica's writes stays, and issues again under it what it wrote; so nobody's
 // write goes on the word of a forked actor's dots.
 func (r *Replica) fork(at Instant) error {
-	mine := r.made()
-	if r.stats.Forks++; r.stats.Forks > maxForks {
-		mine = nil
+	if !r.forks.take(at) {
+		return errForked
 	}
+	r.stats.Forks++
+	mine := r.made()
+	r.forks.spent += len(mine) / forkWrites
 	if err := r.mintActor(at, r.actor); err != nil {
 		return err
 	}
 	for _, e := range mine {
 		e.Dot = r.nextDot()
-		if now, was, ok := r.m.Write(e); ok {
-			r.out.wrote(now, was)
-			r.changed(at, Change{Now: now, Was: was, Local: true})
+		now, was, ok := r.m.Write(e)
+		if !ok { // the actor is not above, as there was none
+			stamp, err := r.cfg.Clock.Now(at.Wall)
+			if err != nil {
+				return err
+			}
+			e.Stamp = stamp
+			if now, was, ok = r.m.Write(e); !ok {
+				continue
+			}
 		}
+		r.out.wrote(now, was)
+		r.changed(at, Change{Now: now, Was: was, Local: true})
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func copies(t testing.TB, actor uint64) (x, y *node) {
 	twin := func(seed uint64) *node {
 		n := &node{t: t, name: "a", clock: hlc.NewClock(hlc.Config{})}
 		n.Replica = replica.New(replica.Config{
-			Peer: "a", Registry: "test", Clock: n.clock, Rand: rand.New(&scripted{[]uint64{actor}, rand.NewPCG(seed, 1)}),
+			Peer: "a", Registry: "test", Clock: n.clock, Rand: rand.New(&scripted{[]uint64{actor, actor}, rand.NewPCG(seed, 1)}),
 		}, nil, n.now())
 		return n
 	}
@@ -73,15 +73,19 @@ func TestALiveCopyLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAnActorAtTheEndOfItsNumbersForksAllTheSame(t *testing.T) {
+// Above the last actors there are none or few: another one is drawn all the same, and soon.
+func TestThereIsAnotherActorAfterTheLast(t *testing.T) {
 	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
 	a.put("k", "v")
-	for a.Actor() != math.MaxUint64 { // the next one is drawn from above it
-		require.NoError(t, a.MintActor(a.now(), crdt.Actor(math.MaxUint64-1)))
+	for _, last := range []crdt.Actor{math.MaxUint64, math.MaxUint64 - 1, math.MaxUint64 - 1<<50, math.MaxUint64 - 1<<52} {
+		was := a.Actor()
+		require.NoError(t, a.MintActor(a.now(), last))
+		require.NotZero(t, a.Actor())
+		require.NotEqual(t, was, a.Actor())
 	}
 	a.put("l", "w")
 	a.Receive(a.now(), "a", "b", &replica.Delta{Actor: a.Actor(), Announced: crdt.Ranges{{Lo: 1, Hi: math.MaxUint64}}})
-	require.NotZero(t, a.Actor())
+	require.EqualValues(t, 1, a.Stats().Forks)
 	require.Equal(t, "a", a.Writer(a.Actor()))
 	sync(t, a, b)
 	require.Equal(t, "v", b.get("k"))

@@ -3,12 +3,14 @@
 package replica
 
 import (
-	"math"
+	"encoding/binary"
 
 	"github.com/minikv/minikv/crdt"
 )
 
-// freshActor draws an actor above the given one, which no other has.
-func (r *Replica) freshActor(above crdt.Actor) crdt.Actor {
-	return above + 1 + crdt.Actor(r.cfg.Rand.Uint64N(math.MaxUint64-uint64(above)))
+// freshNonce draws what makes an actor of this replica another one than all before.
+func (r *Replica) freshNonce(crdt.Actor, int) (n actorNonce) {
+	binary.BigEndian.PutUint64(n[:8], r.cfg.Rand.Uint64())
+	binary.BigEndian.PutUint64(n[8:], r.cfg.Rand.Uint64())
+	return n
 }

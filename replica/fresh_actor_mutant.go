@@ -3,15 +3,15 @@
 package replica
 
 import (
-	"hash/fnv"
+	"encoding/binary"
 
 	"github.com/minikv/minikv/crdt"
 )
 
 // A planted bug: a node writes as the same actor each time it is opened, so
 // after a crash or a rollback it issues the same dots again.
-func (r *Replica) freshActor(above crdt.Actor) crdt.Actor {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(r.cfg.Peer))
-	return max(above+1, crdt.Actor(h.Sum64()))
+func (r *Replica) freshNonce(above crdt.Actor, try int) (n actorNonce) {
+	binary.BigEndian.PutUint64(n[:8], uint64(above))
+	binary.BigEndian.PutUint64(n[8:], uint64(try))
+	return n
 }

@@ -293,8 +293,8 @@ func TestALeaseOfAnEpochFarAheadIsRefused(t *testing.T) {
 		e.Fence = lwwmap.MakeToken(epoch, e.Stamp, 1)
 		return a.Receive(a.now(), "liar", "liar", delta(e)).Refused
 	}
-	require.ErrorIs(t, at((day+2)<<32+1), replica.ErrProtocol)
-	require.ErrorIs(t, at(math.MaxUint64), replica.ErrProtocol)
+	require.ErrorIs(t, at((day+2)<<32+1), replica.ErrBounds)
+	require.ErrorIs(t, at(math.MaxUint64), replica.ErrBounds)
 	require.NoError(t, at((day+2)<<32))
 }
 

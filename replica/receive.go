@@ -30,8 +30,13 @@ func (r *Replica) Receive(at Instant, from, via string, d *Delta) (rcpt Receipt)
 	news := 0
 	for i := range d.Entries {
 		e := &d.Entries[i]
+		forged := r.stats.Refused.Forged
 		outcome, err := r.apply(at, from, *e, false)
 		if err != nil {
+			if e.Dot.Actor != d.Actor && r.stats.Refused.Forged > forged { // it overtook a write of the author's, who cannot know
+				r.stats.Refused.Forged--
+				r.stats.Refused.Passed++
+			}
 			rcpt.Refused = err
 			continue
 		}
@@ -56,9 +61,8 @@ func (r *Replica) noteSeqs(at Instant, from, via string, d *Delta, whole bool) {
 	upTo := d.Announced.Max()
 	switch {
 	case !rangeSeen(whole):
-	case r.Writer(d.Actor) == from:
-		r.m.Saw(d.Actor, d.Seqs)
-	default: // its first write, which says who it is, got lost
+	case r.Writer(d.Actor) == from && r.sawAll(d.Actor, d.Seqs):
+	default: // its first write, which says who it is, got lost; or there is no room
 		upTo = max(upTo, d.Seqs.Max())
 	}
 	if upTo > 0 || hasGap(r.m.Context().Of(d.Actor)) {
@@ -80,8 +84,8 @@ func (r *Replica) checkAuthor(d *Delta, from string) error {
 		return &ForgedError{Actor: d.Actor, Writer: writer, From: from}
 	}
 	for i := range d.Entries {
-		if e := &d.Entries[i]; e.Kind == lwwmap.Origin && (e.Dot.Actor != d.Actor || string(e.Value) != from) {
-			return &ForgedError{Actor: e.Dot.Actor, Writer: string(e.Value), From: from}
+		if e := &d.Entries[i]; e.Kind == lwwmap.Origin && (e.Dot.Actor != d.Actor || OriginPeer(e.Value) != from) {
+			return &ForgedError{Actor: e.Dot.Actor, Writer: OriginPeer(e.Value), From: from}
 		}
 	}
 	return nil
@@ -99,6 +103,9 @@ func (r *Replica) apply(at Instant, from string, e lwwmap.Entry, despite bool) (
 		return 0, err
 	}
 	if err := r.checkOwn(at, from, &e); err != nil {
+		return 0, err
+	}
+	if err := r.makeRoom(&e); err != nil {
 		return 0, err
 	}
 	if err := r.cfg.Clock.Observe(e.Stamp, at.Wall); err != nil {
@@ -172,13 +179,6 @@ func (r *Replica) checkEntry(at Instant, e *lwwmap.Entry) error {
 	return nil
 }
 
-// isOrigin says whether an entry is the first write of its actor, as mintActor
-// makes it.
-func isOrigin(e *lwwmap.Entry) bool {
-	return e.Key == originKey(e.Dot.Actor) && e.Dot.Seq == 1 && len(e.Value) > 0 &&
-		!e.Deleted && e.Expires == 0 && e.Fence.IsZero() && e.Base == 0
-}
-
 // checkOrder holds all that ranks an entry or a collection horizon to a bound
 // in time: one whose stamp or whose fence's epoch lies in the far future would
 // win for ever.
@@ -191,7 +191,7 @@ func (r *Replica) checkOrder(at Instant, o lwwmap.Order) error {
 		latest++ // what the highest lease leaves behind when it is forgotten
 	}
 	if o.Fence.Epoch() > latest {
-		return fmt.Errorf("%w: the epoch of lease %s lies in the future", ErrProtocol, o.Fence)
+		return fmt.Errorf("%w: the epoch of lease %s lies in the future", ErrBounds, o.Fence)
 	}
 	return nil
 }

@@ -1,9 +1,7 @@
 package replica
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/minikv/minikv/crdt"
@@ -20,6 +18,8 @@ type Replica struct {
 	leases leases
 	peers  schedule
 	stats  Stats
+	forks  forkBudget
+	ranges ranges
 }
 
 // New returns a replica that continues with the state m, or with an empty one
@@ -183,52 +183,6 @@ func (r *Replica) nextDot() crdt.Dot {
 	return crdt.Dot{Actor: r.actor, Seq: r.m.Context().Next(r.actor)}
 }
 
-// ensureActor mints an actor at the first write, whose seq 1 tells everyone
-// which peer it is.
-func (r *Replica) ensureActor(at Instant) error {
-	if r.actor != 0 {
-		return nil
-	}
-	return r.mintActor(at, 0)
-}
-
-// mintActor mints an actor above the given one, as long as there are any.
-func (r *Replica) mintActor(at Instant, above crdt.Actor) error {
-	stamp, err := r.cfg.Clock.Now(at.Wall)
-	if err != nil {
-		return err
-	}
-	if above == math.MaxUint64 {
-		above = 0 // what is issued again may then lose to the copy's, but no actor is zero
-	}
-	actor := r.freshActor(above)
-	for r.m.Context().Max(actor) > 0 { // a copy of this machine, made before its first write, drew the same
-		actor = r.freshActor(actor % math.MaxUint64)
-	}
-	r.actor = actor
-	r.out = outbox{actor: actor}
-	_, _, err = r.commit(at, lwwmap.Entry{
-		Kind: lwwmap.Origin, Key: originKey(actor), Value: []byte(r.cfg.Peer), Stamp: stamp,
-	})
-	return err
-}
-
-func originKey(a crdt.Actor) string {
-	return string(binary.BigEndian.AppendUint64(nil, uint64(a)))
-}
-
-// Writer returns the peer id that writes as the actor, empty if not heard yet.
-func (r *Replica) Writer(a crdt.Actor) string {
-	if a == r.actor {
-		return r.cfg.Peer
-	}
-	rec := r.m.Get(lwwmap.Origin, originKey(a))
-	if rec.IsZero() {
-		return ""
-	}
-	return string(rec.Value())
-}
-
 // changed tells the owner, and keeps what depends on the map in step.
 func (r *Replica) changed(at Instant, c Change) {
 	switch {
@@ -283,21 +237,23 @@ type Refusals struct {
 	Skew      uint64 // stamps too far ahead
 	Bounds    uint64 // keys or values over the limits
 	Forged    uint64 // entries under an actor that is another peer's
+	Passed    uint64 // of a forger, passed on by a peer who cannot know
 	Malformed uint64
 }
 
 // Since returns what has been counted since was.
 func (r Refusals) Since(was Refusals) Refusals {
-	return Refusals{Skew: r.Skew - was.Skew, Bounds: r.Bounds - was.Bounds, Forged: r.Forged - was.Forged, Malformed: r.Malformed - was.Malformed}
+	return Refusals{Skew: r.Skew - was.Skew, Bounds: r.Bounds - was.Bounds, Forged: r.Forged - was.Forged, Passed: r.Passed - was.Passed, Malformed: r.Malformed - was.Malformed}
 }
 
 // Total is the sum over all reasons.
-func (r Refusals) Total() uint64 { return r.Skew + r.Bounds + r.Forged + r.Malformed }
+func (r Refusals) Total() uint64 { return r.Skew + r.Bounds + r.Forged + r.Passed + r.Malformed }
 
 func (r *Refusals) add(o Refusals) {
 	r.Skew += o.Skew
 	r.Bounds += o.Bounds
 	r.Forged += o.Forged
+	r.Passed += o.Passed
 	r.Malformed += o.Malformed
 }
 

@@ -264,10 +264,6 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 // maxSpans bounds the ranges in one frame of contexts.
 const maxSpans = 2 << 10
 
-// maxContext bounds the ranges in a whole context, 16 MB of them. Variable for
-// tests.
-var maxContext = 1 << 20
-
 // tellContext queues this side's context, in parts.
 func (s *Session) tellContext() {
 	if s.toldContext {
@@ -315,6 +311,9 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 		if err := s.r.checkOrder(at, h); err != nil {
 			return fmt.Errorf("peer's collection horizon: %w", err)
 		}
+		if lwwmap.Kind(k)+lwwmap.Data == lwwmap.Origin && !h.IsZero() {
+			return fmt.Errorf("%w: origins are never collected", ErrProtocol)
+		}
 		if h.Stamp > s.theirs || (lwwmap.Kind(k)+lwwmap.Data == lwwmap.Data && h.Base > h.Stamp) {
 			return fmt.Errorf("%w: peer's collection horizon lies ahead of its clock", ErrProtocol)
 		}
@@ -346,8 +345,8 @@ func (s *Session) addSpans(spans []crdt.Span) error {
 		if len(span.Ranges) == 0 {
 			return fmt.Errorf("%w: actor without ranges in a context", ErrProtocol)
 		}
-		if s.ranges += len(span.Ranges); s.ranges > maxContext {
-			return fmt.Errorf("%w: context of more than %d ranges", ErrBounds, maxContext)
+		if err := s.keepRanges(len(span.Ranges)); err != nil {
+			return err
 		}
 		if n := len(s.spans); n > 0 && s.spans[n-1].Actor == span.Actor {
 			s.spans[n-1].Ranges = append(s.spans[n-1].Ranges, span.Ranges...)
@@ -447,7 +446,7 @@ func (s *Session) merge(at Instant) {
 		return
 	}
 	r.cfg.Lock.Lock()
-	done := r.m.Settle(s.view.dropList(), s.peerContext, &s.peerHorizons)
+	done := r.m.Settle(s.view.dropList(), r.adoptable(s.peerContext), &s.peerHorizons)
 	s.dropped = len(done)
 	for _, d := range done {
 		r.stats.Dropped++
@@ -491,6 +490,8 @@ func (s *Session) end(at Instant, state State) {
 	s.spans, s.peerContext = nil, nil
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
+	s.r.ranges.told -= max(s.ranges-freeRanges, 0)
+	s.ranges = 0
 	s.r.sessionEnded(s.peer, s.dialer, state, at)
 	if s.got > s.refused {
 		s.r.peers.pass(s.peer, at)

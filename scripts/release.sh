@@ -4,6 +4,7 @@
 #
 #   scripts/release.sh VERSION [DIR]       build into DIR (default: dist)
 #   scripts/release.sh --check [VERSION]   build this platform's program twice, from two places with caches of their own, and compare
+#   scripts/release.sh --program VERSION OS/ARCH FILE    build one platform's program alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -59,9 +60,10 @@ release() {
 
 case "${1:-}" in
 --check) clean && check "${2:-v0.0.0-check}" ;;
+--program) clean && build "$2" "${3%/*}" "${3#*/}" "$4" ;;
 v*) clean && release "$1" "${2:-dist}" ;;
 *)
-	sed -n '2,7p' "$0" >&2
+	sed -n '2,8p' "$0" >&2
 	exit 2
 	;;
 esac

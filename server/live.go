@@ -113,10 +113,9 @@ func (s *Server) liveStats(r *http.Request, sample admin.Sample) (admin.LiveStat
 func (s *Server) liveRegistry(r *http.Request, reg *minikv.Registry, info admin.Registry) admin.LiveRegistry {
 	m, state := reg.Metrics(), reg.State()
 	out := admin.LiveRegistry{
-		Registry: info, State: state.String(), Changed: s.recorder.changed(info.Name), Bytes: m.Bytes,
-		Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired, Dropped: m.Dropped, Quarantined: m.Quarantined,
-		LateWrites: m.LateWrites, Overlaps: m.OverlapsSeen, Syncs: m.Syncs, SyncsFailed: m.SyncsFailed,
-		GossipIn: m.GossipIn, GossipOut: m.GossipOut, GossipLost: m.GossipLost, Standings: []admin.Standing{},
+		Registry: info, State: state.String(), Changed: s.recorder.changed(info.Name),
+		Dropped: m.Dropped, Quarantined: m.Quarantined, LateWrites: m.LateWrites, Overlaps: m.OverlapsSeen,
+		Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, GossipIn: m.GossipIn, GossipOut: m.GossipOut, GossipLost: m.GossipLost, Standings: []admin.Standing{},
 		Refusals: map[string]uint64{
 			minikv.RefusedSkew: m.RefusedSkew, minikv.RefusedBounds: m.RefusedBounds, minikv.RefusedForged: m.RefusedForged,
 			minikv.RefusedMalformed: m.RefusedMalformed, minikv.RefusedMessage: m.RefusedMessages,

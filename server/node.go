@@ -154,10 +154,11 @@ func (s *Server) registries(ctx context.Context) ([]admin.Registry, error) {
 
 func registryInfo(ctx context.Context, reg *minikv.Registry) (admin.Registry, error) {
 	n, err := reg.Len(ctx)
-	a := reg.Access()
+	a, m := reg.Access(), reg.Metrics()
 	info := admin.Registry{
-		Name: reg.Name(), Keys: n, Tombstones: int(reg.Metrics().Tombstones), Root: reg.Root().String(),
+		Name: reg.Name(), Keys: n, Tombstones: int(m.Tombstones), Root: reg.Root().String(),
 		Kind: admin.KindPrivate, Rights: a.Rights.String(), Expires: timeOrNil(a.Expires),
+		Bytes: m.Bytes, Puts: m.Puts, Deletes: m.Deletes, Merged: m.Merged, Expired: m.Expired,
 	}
 	if a.Public {
 		info.Kind = admin.KindPublic

@@ -282,7 +282,9 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, []string{}, s.Addrs)
 	require.Equal(t, uint64(1), s.Metrics.Puts)
 	require.Len(t, s.Registries, 2)
-	require.Equal(t, admin.Registry{Name: "r", Keys: 1, Root: r.reg.Root().String(), Kind: admin.KindPublic, Rights: admin.RightsWrite}, s.Registries[1])
+	require.Equal(t, admin.Registry{
+		Name: "r", Keys: 1, Root: r.reg.Root().String(), Kind: admin.KindPublic, Rights: admin.RightsWrite, Bytes: r.reg.Metrics().Bytes, Puts: 1,
+	}, s.Registries[1])
 
 	require.NoError(t, r.client.DropRegistry(r.ctx, "another"))
 	regs, err := r.client.Registries(r.ctx)

@@ -64,7 +64,8 @@ func (c WebConfig) NeedsToken(addr string) bool {
 	return err != nil || !local || len(c.Hosts) > 0 || c.Token != ""
 }
 
-func (c WebConfig) check(addr string) error {
+// Check says whether [ListenWeb] would refuse an address HOST:PORT under this configuration. It opens nothing.
+func (c WebConfig) Check(addr string) error {
 	local, err := isLoopbackAddr(addr)
 	switch {
 	case err != nil:
@@ -81,7 +82,7 @@ func (c WebConfig) check(addr string) error {
 
 // ListenWeb opens an address HOST:PORT for [Server.Web], if the configuration will do for it.
 func ListenWeb(ctx context.Context, addr string, cfg WebConfig) (net.Listener, error) {
-	if err := cfg.check(addr); err != nil {
+	if err := cfg.Check(addr); err != nil {
 		return nil, err
 	}
 	var lc net.ListenConfig
@@ -95,7 +96,7 @@ func ListenWeb(ctx context.Context, addr string, cfg WebConfig) (net.Listener, e
 // Web makes the web side of a server for an address HOST:PORT, which decides whether all calls need the token. Closing the server
 // closes it.
 func (s *Server) Web(addr string, cfg WebConfig) (*Web, error) {
-	if err := cfg.check(addr); err != nil {
+	if err := cfg.Check(addr); err != nil {
 		return nil, err
 	}
 	w := &Web{s: s, cfg: cfg, needsKey: cfg.NeedsToken(addr), sessions: newSessions(addr)}

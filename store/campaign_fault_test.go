@@ -130,7 +130,7 @@ func runFaulty(f *faulty) (how string, err error) {
 	select {
 	case r := <-done:
 		return r.how, r.err
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
 		return "hung", errors.New("it hangs")
 	}

@@ -24,8 +24,8 @@ type Report struct {
 	// are of each sort.
 	Faults []Fault
 	Found  map[string]int
-	// Repaired says that a store without them has taken the directory's place.
-	// The old one is kept under the name Kept.
+	// Repaired says that a store without them has taken the old one's place, whose
+	// files are in the directory Kept.
 	Repaired bool
 	Kept     string
 }
@@ -85,12 +85,13 @@ func (r *Report) fault(sort, registry, what string, args ...any) {
 // known: then entries are not compared with their hashes. Nothing is changed.
 //
 // With repair, and if something is wrong, a new store is made of what is right,
-// which takes the directory's place; the old directory is kept under another
-// name. It needs as much room again. A write that was lost is taken out of the
+// which takes the old one's place in the directory; the files of the old one are
+// kept in a directory there. It needs as much room again. A write that was lost is taken out of the
 // registry's context, so that peers offer it again; nothing is invented.
 //
 // A directory that the engine cannot open is an error, ErrCorrupt, that names
-// the damaged files; then only a saved store or peers have the data.
+// the damaged files; then only a saved store or peers have the data, and a repair
+// leaves a store without registries.
 func Check(ctx context.Context, dir string, o Options, digestKey func(registry string) []byte, repair bool) (Report, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -101,18 +102,27 @@ func Check(ctx context.Context, dir string, o Options, digestKey func(registry s
 	o.readOnly = true
 	s, err := Open(dir, o)
 	if err != nil {
-		return Report{}, blame(o.FS, dir, err)
+		if err = blame(o.FS, dir, err); !errors.Is(err, ErrCorrupt) {
+			return Report{}, err
+		}
+		if repair {
+			return beginAnew(dir, o, err)
+		}
+		return Report{}, fmt.Errorf("%w; check cannot go on: restore a snapshot to another directory, or let minikv check --repair begin anew here and get the data from peers", err)
 	}
 	c := &checker{ctx: ctx, s: s, digestKey: digestKey}
 	err = c.check()
 	if err == nil && repair && !c.report.OK() {
 		err = c.repair(o)
 	}
+	lock := s.lock
+	s.lock = nil // nobody else is to open the directory before all is done
 	err = errors.Join(err, s.Close())
 	if err == nil && c.repaired {
-		err = c.swap()
+		c.report.Kept, err = install(o.FS, s.dir)
+		c.report.Repaired = err == nil
 	}
-	return c.report, err
+	return c.report, errors.Join(err, lock.Close())
 }
 
 // checker checks a store.

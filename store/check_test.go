@@ -195,7 +195,7 @@ func TestChangedBytesAreFoundAndRepaired(t *testing.T) {
 	}
 	t.Logf("seed %d: %s", *seed, ended)
 	require.NotZero(t, ended["repaired"])
-	require.NotZero(t, ended["not to be opened"])
+	require.NotZero(t, ended["begun anew"])
 }
 
 func (w *workload) checked(t *testing.T, i image) (how string, err error) {
@@ -205,10 +205,12 @@ func (w *workload) checked(t *testing.T, i image) (how string, err error) {
 	}
 	r, err := store.Check(t.Context(), "data", small(fs), digestKeyOf, true)
 	switch {
-	case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrFormat):
-		return "not to be opened", nil
+	case errors.Is(err, store.ErrFormat):
+		return "said to be of another format", nil
 	case err != nil:
 		return "", err
+	case r.Repaired && len(r.Registries) == 0:
+		how = "begun anew"
 	case r.Repaired:
 		how = "repaired"
 	case r.OK():
@@ -224,6 +226,54 @@ func (w *workload) checked(t *testing.T, i image) (how string, err error) {
 		err = fmt.Errorf("%s: %w: %+v", how, err, r)
 	}
 	return how, errors.Join(err, s.Close())
+}
+
+// A crash leaves the damaged store or the repaired one, whatever is between them goes on the next time, and what others
+// keep in the directory stays.
+func TestACrashLeavesNoHalfRepairedStore(t *testing.T) {
+	w := written(t, 120)
+	require.NoError(t, w.store.Close())
+	whole := readImage(t, w.fs, "data")
+	whole["identity.key"] = []byte("a key")
+	rng := rand.New(rand.NewPCG(*seed, 9))
+	disk := vfs.NewCrashableMem()
+	require.NoError(t, whole.write(disk, "data"))
+	what := " "
+	for what[0] == ' ' {
+		what = damage(t, rng, disk)
+	}
+	for _, dir := range []string{"", "data"} {
+		d, err := disk.OpenDir(dir)
+		require.NoError(t, err)
+		require.NoError(t, errors.Join(d.Sync(), d.Close()))
+	}
+	repair := func(fs vfs.FS) store.Report { return check(t, fs, true) }
+	before, after := 0, 0
+	for _, fs := range crashAt(disk, rng, 3, func(fs vfs.FS) { require.True(t, repair(fs).Repaired) }) {
+		for _, fs := range append(crashAt(fs, rng, 41, func(fs vfs.FS) { repair(fs) }), fs) {
+			if r := repair(fs); r.Repaired {
+				before++
+			} else {
+				after++
+			}
+			r := check(t, fs, false)
+			require.True(t, r.OK(), "%s: %+v", what, r)
+			s, err := store.Open("data", small(fs))
+			require.NoError(t, err)
+			require.NoError(t, w.healed(s))
+			require.NoError(t, s.Close())
+			names, err := fs.List("data")
+			require.NoError(t, err)
+			require.Contains(t, names, "identity.key")
+			require.Contains(t, names, "minikv.damaged")
+			for _, name := range names {
+				require.NotContains(t, []string{"minikv.making", "minikv.made", "minikv.moving", "minikv.aside"}, name)
+			}
+		}
+	}
+	t.Logf("%s: stopped before the end %d times, behind it %d times", what, before, after)
+	require.Greater(t, before, 10)
+	require.Greater(t, after, 3)
 }
 
 func TestCheckRefusesWhatIsNoStore(t *testing.T) {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sort"
 	"strings"
 	"time"
@@ -31,8 +32,8 @@ func (s *Store) Stats() (st Stats) {
 		names, err := s.disk.FS.List(s.dir)
 		for _, name := range names {
 			info, err := s.disk.FS.Stat(s.disk.FS.PathJoin(s.dir, name))
-			if err != nil {
-				continue // it has gone since
+			if err != nil || info.IsDir() {
+				continue // it has gone since, or is not the store's
 			}
 			st.Disk += info.Size()
 			if isLog(name) {
@@ -65,7 +66,7 @@ func (s *Store) Compact(ctx context.Context) error {
 			if err := s.newLog(); err != nil {
 				return err
 			}
-			if err := s.db.Compact(ctx, []byte{0}, bytes.Repeat([]byte{0xff}, prefixLen), false); err != nil {
+			if err := s.db.Compact(ctx, []byte{0}, append(keyLast, 0xff), false); err != nil {
 				return err
 			}
 			s.awaitRemoval(ctx)
@@ -110,18 +111,14 @@ func (s *Store) guardOr(ctx context.Context, write func() error) error {
 // foldRegistry writes the checkpoint of a registry. One that is open without a
 // lock is left as it is.
 func (s *Store) foldRegistry(name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.names[name]
+	r, letGo := s.hold(name)
+	defer letGo()
 	if r == nil || r.open != nil && r.open.lock == nil {
 		return nil
 	}
 	t := r.open
 	if t == nil {
 		t = &table{view: view{s: s, number: r.number}}
-	} else {
-		t.lock.Lock()
-		defer t.lock.Unlock()
 	}
 	return s.use(func() error {
 		if err := t.flush(); err != nil {
@@ -143,6 +140,9 @@ func (s *Store) foldRegistry(name string) error {
 	})
 }
 
+// keyLast is behind all rows.
+var keyLast = bytes.Repeat([]byte{0xff}, prefixLen)
+
 // newLog lets the engine begin a log that is short: the one it has may be written
 // over a long one, and so may the next.
 func (s *Store) newLog() error {
@@ -152,7 +152,8 @@ func (s *Store) newLog() error {
 	if err := s.emptyLogs(); err != nil {
 		return err
 	}
-	if err := s.db.Set(keyFormat, []byte{Format}, pebble.NoSync); err != nil {
+	b := s.db.NewBatch()
+	if err := errors.Join(b.Set(keyFormat, []byte{Format}, nil), b.Delete(keyLast, nil), b.Commit(pebble.NoSync)); err != nil {
 		return err // without a change it would not begin one
 	}
 	return s.db.Flush()

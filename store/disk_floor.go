@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -300,4 +301,20 @@ func makeDir(fs vfs.FS, dir string) error {
 		}
 	}
 	return nil
+}
+
+// realDir returns the one name of a directory of the operating system: by it a second user is noticed, in the same
+// process, too, and files are found wherever the process stands.
+func realDir(fs vfs.FS, dir string) string {
+	if fs != vfs.Default {
+		return dir
+	}
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return dir
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }

@@ -27,6 +27,9 @@ const engineFormat = pebble.FormatValueSeparation
 const (
 	memTable  = 32 << 20 // bytes gathered in memory before a table is written; up to four times that for a while
 	l0Merging = 8        // depth of level 0 at which it is merged with the next
+	// maxManifestFile lets the manifest be written anew as soon as it names more tables that came and went than
+	// there are: else it would grow with all that was ever written.
+	maxManifestFile = 1
 )
 
 func (s *Store) engineOptions(cache *pebble.Cache) *pebble.Options {
@@ -37,6 +40,7 @@ func (s *Store) engineOptions(cache *pebble.Cache) *pebble.Options {
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       l0Merging,
+		MaxManifestFileSize:         maxManifestFile,
 		MaxOpenFiles:                512,
 		EventListener:               s.engineEvents(),
 	}
@@ -206,6 +210,11 @@ func isDisk(err error) bool {
 	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) || errors.As(err, &link) || errors.As(err, &no) && no != syscall.ENOENT
 }
 
+func isPath(err error) bool {
+	path := (*fs.PathError)(nil)
+	return errors.As(err, &path)
+}
+
 // isFull says whether a write failed for want of room.
 func isFull(err error) bool { return vfs.IsNoSpaceError(err) }
 
@@ -217,7 +226,7 @@ const fewBytes = 64 << 20
 type space struct {
 	disk *disk
 	next atomic.Int64 // when it is to be asked again, in nanoseconds since began
-	full atomic.Bool
+	full atomic.Bool  // or gone: asked again each time
 }
 
 // spaceEvery is how often a disk is asked at most, while it is not full: seldom
@@ -237,6 +246,10 @@ func (p *space) check() error {
 	}
 	p.next.Store(int64(now + spaceEvery))
 	usage, err := p.disk.GetDiskUsage(p.disk.s.dir)
+	if errors.Is(err, errNotExist) { // files that are open can be written for long, and go with the process
+		p.full.Store(true)
+		return fmt.Errorf("%w: %s is gone; reads go on, and writes when it is back", ErrFailed, p.disk.s.dir)
+	}
 	if err != nil {
 		return nil // the file system does not know
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -16,10 +17,12 @@ type group struct {
 
 	mu      sync.Mutex
 	ended   uint64          // steps that have ended
-	synced  uint64          // of these, durable
+	synced  atomic.Uint64   // of these, durable; changes under mu
 	serving uint64          // of these, durable when the fsync that is under way has ended
 	waiting map[*table]bool // have steps that the engine does not know yet
 	marks   map[*table]int  // of what the engine has got since the last fsync began, see unsynced
+	first   time.Duration   // since began: when the oldest step ended that no fsync covers, done or under way; zero: there is none
+	oldest  time.Duration   // the same of those that the fsync under way covers
 	leading bool            // somebody makes an fsync, or is about to
 	now     []*flock        // wait for the fsync that is under way
 	next    *flock          // waits for the one after it; nil: nobody does
@@ -42,6 +45,24 @@ func (g *group) waits(t *table) {
 	}
 	g.waiting[t] = true
 	g.ended++
+	if g.first == 0 {
+		g.first = time.Since(began)
+	}
+}
+
+// Behind returns for how long the oldest step that gathered has waited to be durable, zero if all are.
+func (s *Store) Behind() time.Duration {
+	g := &s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := g.first
+	if g.oldest != 0 {
+		at = g.oldest
+	}
+	if at == 0 {
+		return 0
+	}
+	return time.Since(began) - at
 }
 
 // made notes that the engine knows the steps of a table, or is about to. Those of a
@@ -67,18 +88,31 @@ func (g *group) made(t *table, steps int) {
 func (s *Store) Wait(gather time.Duration) error {
 	g := &s.group
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	for step := g.ended; g.synced < step; {
+	for step := g.ended; g.synced.Load() < step; {
 		if err := s.Err(); err != nil {
 			g.wakeAll()
+			g.mu.Unlock()
 			return err
 		}
-		if g.leading {
-			g.await(g.flock(step))
-		} else if err := g.lead(gather); err != nil {
-			return err
+		if !g.leading {
+			if err := g.lead(gather); err != nil {
+				g.mu.Unlock()
+				return err
+			}
+			continue
 		}
+		f := g.flock(step)
+		g.mu.Unlock()
+		select {
+		case <-f.done:
+			if g.synced.Load() >= step { // a whole flock wakes at once: they need not queue for the lock
+				return nil
+			}
+		case <-f.lead:
+		}
+		g.mu.Lock()
 	}
+	g.mu.Unlock()
 	return nil
 }
 
@@ -94,17 +128,6 @@ func (g *group) flock(step uint64) *flock {
 		g.now = append(g.now, newFlock())
 	}
 	return g.now[0]
-}
-
-// await waits for an fsync, or the turn to make it. The group is locked, but not
-// meanwhile.
-func (g *group) await(f *flock) {
-	g.mu.Unlock()
-	defer g.mu.Lock()
-	select {
-	case <-f.done:
-	case <-f.lead:
-	}
 }
 
 // wake lets those who wait for the fsync that was under way look again.
@@ -156,7 +179,8 @@ func (g *group) lead(gather time.Duration) error {
 		g.wakeAll()
 		return err
 	}
-	g.synced = max(g.synced, g.serving)
+	g.synced.Store(max(g.synced.Load(), g.serving))
+	g.oldest = 0
 	for t, mark := range marks {
 		t.unsynced.durable.Store(int64(mark))
 	}
@@ -171,6 +195,10 @@ func (g *group) lead(gather time.Duration) error {
 // all steps that have ended.
 func (g *group) admit() {
 	g.serving = g.ended
+	if g.oldest == 0 { // else the fsync before has failed, or some were admitted before
+		g.oldest = g.first
+	}
+	g.first = 0
 	if g.next != nil {
 		g.now, g.next = append(g.now, g.next), nil
 	}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 	"github.com/minikv/minikv/store"
 	"github.com/minikv/minikv/store/storetest"
@@ -68,6 +70,49 @@ func TestADroppedRegistryLeavesNoRows(t *testing.T) {
 	require.NoError(t, m.Commit())
 	require.NoError(t, s.Drop("registry"))
 	require.NoError(t, s.Flush())
+	require.NoError(t, s.Close())
+	r := check(t, fs, false)
+	require.True(t, r.OK(), "%+v", r)
+}
+
+// A map is released while others wait, and write what has gathered in all maps.
+func TestAReleaseBesideWaiters(t *testing.T) {
+	fs := vfs.NewMem()
+	s, err := store.Open("data", store.Options{FS: fs})
+	require.NoError(t, err)
+	done := make(chan struct{})
+	var others sync.WaitGroup
+	for range 2 {
+		others.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					require.NoError(t, s.Flush())
+				}
+			}
+		})
+	}
+	twin := lwwmap.New(storetest.DigestKey)
+	for seq := range uint64(500) {
+		m, err := s.Map("registry", storetest.DigestKey, nil)
+		require.NoError(t, err)
+		lock := new(sync.Mutex)
+		s.Gather("registry", lock)
+		lock.Lock()
+		for _, m := range []*lwwmap.Map{m, twin} {
+			m.Apply(lwwmap.Entry{Kind: lwwmap.Data, Key: fmt.Sprint(seq), Dot: dot(1, seq+1), Stamp: hlc.Timestamp(seq + 1)})
+		}
+		require.NoError(t, m.Commit())
+		lock.Unlock()
+		require.NoError(t, s.Release("registry"))
+	}
+	close(done)
+	others.Wait()
+	m, err := s.Map("registry", storetest.DigestKey, nil)
+	require.NoError(t, err)
+	require.Equal(t, storetest.Rows(twin, twin.Context()), storetest.Rows(m, m.Context()))
 	require.NoError(t, s.Close())
 	r := check(t, fs, false)
 	require.True(t, r.OK(), "%+v", r)

@@ -35,6 +35,9 @@ type kept struct {
 func (s *Store) Renew() (*Store, error) {
 	s.mu.Lock()
 	fresh, err := s.renewed()
+	if err == nil {
+		s.leave()
+	}
 	s.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -84,6 +87,17 @@ func (s *Store) renewed() (*Store, error) {
 	}
 	fresh.lock, s.lock = s.lock, nil
 	return fresh, nil
+}
+
+// leave gives the maps up, which stand on another store now.
+func (s *Store) leave() {
+	for _, r := range s.names {
+		if t := r.open; t != nil {
+			t.discard()
+			t.backlog.reset()
+			r.open = nil
+		}
+	}
 }
 
 // sibling returns a store for the same directory, to be opened while this one has

@@ -4,32 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 )
-
-// asideOf is where a repaired store is made.
-func asideOf(dir string) string { return dir + ".repairing" }
 
 // repair makes a new store of what is right.
 func (c *checker) repair(o Options) error {
 	o.readOnly = false
-	aside := asideOf(c.s.dir)
-	if err := o.FS.RemoveAll(aside); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrFailed, aside, err)
-	}
-	to, err := Open(aside, o)
+	making := o.FS.PathJoin(c.s.dir, makingName)
+	to, err := Open(making, o)
 	if err != nil {
 		return err
 	}
 	err = c.copy(to)
 	if err = errors.Join(err, to.Close()); err != nil {
-		_ = o.FS.RemoveAll(aside) // the first error counts
+		_ = o.FS.RemoveAll(making) // the first error counts
 		return err
 	}
 	c.repaired = true
@@ -110,28 +106,26 @@ func (one *checked) seen() *lwwmap.State {
 	return s
 }
 
-// swap gives the repaired store the directory's name.
-func (c *checker) swap() error {
-	fs, dir := c.s.fs, c.s.dir
-	c.report.Kept = dir + ".damaged"
-	for n := 2; ; n++ {
-		if _, err := fs.Stat(c.report.Kept); errors.Is(err, errNotExist) {
-			break
-		}
-		c.report.Kept = fmt.Sprintf("%s.damaged-%d", dir, n)
-	}
-	err := fs.Rename(dir, c.report.Kept)
-	if err == nil {
-		err = fs.Rename(asideOf(dir), dir)
-	}
-	if err == nil {
-		err = syncDir(fs, fs.PathDir(dir))
-	}
+// beginAnew puts an empty store in the place of one of which nothing can be read.
+func beginAnew(dir string, o Options, cause error) (r Report, err error) {
+	r.fault(FaultUnreadable, "", "%v", cause)
+	lock, dir, err := lockDir(o.FS, dir)
 	if err != nil {
-		return fmt.Errorf("%w: the repaired store is in %s, the old one in %s or %s: %w", ErrFailed, asideOf(dir), dir, c.report.Kept, err)
+		return r, err
 	}
-	c.report.Repaired = true
-	return nil
+	o.readOnly = false
+	to, err := Open(o.FS.PathJoin(dir, makingName), o)
+	if err == nil {
+		err = to.Reserve(hlc.FromTime(time.Now()).Add(hlc.DefaultAhead)) // what it was nobody knows
+		err = errors.Join(err, to.Close())
+	}
+	if err == nil {
+		r.Kept, err = install(o.FS, dir)
+	} else {
+		_ = o.FS.RemoveAll(o.FS.PathJoin(dir, makingName)) // the first error counts
+	}
+	r.Repaired = err == nil
+	return r, errors.Join(err, lock.Close())
 }
 
 // blame names the files that make it impossible to open a store.
@@ -152,7 +146,7 @@ func blame(fs vfs.FS, dir string, err error) error {
 	if len(bad) > 0 {
 		err = fmt.Errorf("%w; these files are damaged: %s", err, strings.Join(bad, ", "))
 	}
-	return fmt.Errorf("%w; check cannot go on: put a saved store in the directory's place, or remove it and get the data from peers", err)
+	return err
 }
 
 // checkTable reads all blocks of one of the engine's tables.

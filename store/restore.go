@@ -13,56 +13,64 @@ import (
 )
 
 // Restore makes a store of what [Store.Save] has written, in a directory that is
-// empty or not there. It writes to a directory beside it, named dir with
-// ".restoring" behind, which takes its place when all has been verified and is
-// durable; after an error, or a crash and the next Restore, nothing is left of it.
-// ErrCorrupt says where the stream is damaged.
+// empty or not there. It is made in a directory within, and takes its place when all has
+// been verified and is durable; an error, or a crash and whatever opens the directory next, leaves
+// nothing of it. ErrCorrupt says where the stream is damaged.
 func Restore(ctx context.Context, dir string, r io.Reader, o Options) (Saved, error) {
-	if o.FS == nil {
-		o.FS = vfs.Default
+	fs := o.FS
+	if fs == nil {
+		fs = vfs.Default
 	}
-	if err := requireEmpty(o.FS, dir); err != nil {
+	o.FS = fs
+	if err := requireEmpty(fs, dir); err != nil {
 		return Saved{}, err
 	}
-	aside := dir + ".restoring"
-	if err := o.FS.RemoveAll(aside); err != nil {
-		return Saved{}, fmt.Errorf("%w: %s: %w", ErrFailed, aside, err)
-	}
-	found, err := restore(ctx, aside, r, o)
-	if err == nil {
-		err = moveDir(o.FS, aside, dir)
-	}
+	_, err := fs.Stat(dir)
+	isNew := errors.Is(err, errNotExist)
+	lock, dir, err := lockDir(fs, dir)
 	if err != nil {
-		_ = o.FS.RemoveAll(aside) // the first error counts
+		return Saved{}, err
+	}
+	found, err := restoreLocked(ctx, dir, r, o)
+	if err != nil && isNew {
+		_, _ = fs.Remove(fs.PathJoin(dir, lockName)), fs.Remove(dir) // the first error counts
+	}
+	if err = errors.Join(err, lock.Close()); err != nil {
 		return Saved{}, err
 	}
 	return found, nil
 }
 
-func requireEmpty(fs vfs.FS, dir string) error {
-	names, err := fs.List(dir)
-	switch {
-	case errors.Is(err, errNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("%w: %s: %w", ErrFailed, dir, err)
-	case len(names) > 0:
-		return fmt.Errorf("%w: %s; give another one, nothing is written over", ErrNotEmpty, dir)
+func restoreLocked(ctx context.Context, dir string, r io.Reader, o Options) (found Saved, err error) {
+	if err := requireEmpty(o.FS, dir); err != nil { // others may have come before the lock
+		return found, err
 	}
-	return nil
+	making := o.FS.PathJoin(dir, makingName)
+	if err := o.FS.RemoveAll(making); err != nil {
+		return found, fmt.Errorf("%w: %s: %w", ErrFailed, making, err)
+	}
+	if found, err = restore(ctx, making, r, o); err != nil {
+		_ = o.FS.RemoveAll(making) // the first error counts
+		return found, err
+	}
+	_, err = install(o.FS, dir)
+	return found, err
 }
 
-// moveDir gives a directory the name of one that is empty or not there.
-func moveDir(fs vfs.FS, from, to string) error {
-	if _, err := fs.Stat(to); err == nil {
-		if err := fs.Remove(to); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrFailed, to, err)
+func requireEmpty(fs vfs.FS, dir string) error {
+	names, err := fs.List(dir)
+	if err != nil && !errors.Is(err, errNotExist) {
+		return fmt.Errorf("%w: %s: %w", ErrFailed, dir, err)
+	}
+	for _, name := range names {
+		switch name {
+		case lockName, makingName: // of a Restore that was interrupted
+		case "lost+found": // of an empty disk
+		default:
+			return fmt.Errorf("%w: %s; give another one, nothing is written over", ErrNotEmpty, dir)
 		}
 	}
-	if err := fs.Rename(from, to); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrFailed, to, err)
-	}
-	return syncDir(fs, fs.PathDir(to))
+	return nil
 }
 
 func restore(ctx context.Context, dir string, r io.Reader, o Options) (Saved, error) {

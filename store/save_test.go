@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -159,21 +160,36 @@ func TestSaveAndRestoreEndWithTheirContext(t *testing.T) {
 	require.ErrorIs(t, w.store.Save(t.Context(), new(bytes.Buffer)), store.ErrClosed)
 }
 
-// A crash leaves all of a restored store under its name, or none.
+// A crash leaves all of a restored store under its name, or nothing that hinders the next attempt.
 func TestACrashLeavesNoHalfRestoredStore(t *testing.T) {
 	w := written(t, 100)
 	w.twin.note = ""
 	b := save(t, w.store)
 	require.NoError(t, w.store.Close())
-	disk, rng := crashable{vfs.NewCrashableMem()}, rand.New(rand.NewPCG(*seed, 6))
-	ops, whole, none := 0, 0, 0
-	look := func() {
-		fs := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
-		if names, err := fs.List("copy"); err != nil || len(names) == 0 {
-			none++
-			return
+	whole, none := 0, 0
+	look := func(fs *vfs.MemFS, rng *rand.Rand) {
+		again := crashAt(fs, rng, 41, func(fs vfs.FS) {
+			switch _, err := store.Restore(t.Context(), "copy", bytes.NewReader(b), small(fs)); {
+			case errors.Is(err, store.ErrNotEmpty):
+				whole++
+			default:
+				require.NoError(t, err)
+				none++
+			}
+			s, err := store.Open("copy", small(fs))
+			require.NoError(t, err)
+			require.NoError(t, s.Close())
+		})
+		for _, fs := range again { // a second crash, while the first one is got over
+			s, err := store.Open("copy", small(fs))
+			require.NoError(t, err)
+			state, err := stateOf(s)
+			require.NoError(t, err)
+			if state != w.twin.state() {
+				require.Equal(t, (&model{}).state(), state)
+			}
+			require.NoError(t, s.Close())
 		}
-		whole++
 		s, err := store.Open("copy", small(fs))
 		require.NoError(t, err)
 		state, err := stateOf(s)
@@ -181,17 +197,34 @@ func TestACrashLeavesNoHalfRestoredStore(t *testing.T) {
 		require.Equal(t, w.twin.state(), state)
 		require.NoError(t, s.Close())
 	}
-	_, err := store.Restore(t.Context(), "copy", bytes.NewReader(b), small(errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if ops++; op.Kind.ReadOrWrite() == errorfs.OpIsWrite && ops%3 == 0 {
-			look()
+	rng := rand.New(rand.NewPCG(*seed, 6))
+	for _, fs := range crashAt(vfs.NewCrashableMem(), rng, 3, func(fs vfs.FS) {
+		_, err := store.Restore(t.Context(), "copy", bytes.NewReader(b), small(fs))
+		require.NoError(t, err)
+	}) {
+		look(fs, rng)
+	}
+	require.Greater(t, whole, 3)
+	require.Greater(t, none, 10)
+	t.Logf("stopped at %d operations, %d times all was there", whole+none, whole)
+}
+
+// crashAt calls fn, and returns what a crash would have left at each so many writes on the way.
+func crashAt(disk *vfs.MemFS, rng *rand.Rand, every int, fn func(vfs.FS)) (left []*vfs.MemFS) {
+	var mu sync.Mutex
+	ops := 0
+	at := crashable{disk}
+	fn(errorfs.Wrap(at, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+			mu.Lock()
+			defer mu.Unlock()
+			if ops++; ops%every == 0 {
+				left = append(left, disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng}))
+			}
 		}
 		return nil
-	}))))
-	require.NoError(t, err)
-	look()
-	require.Positive(t, whole)
-	require.Greater(t, none, 10)
-	t.Logf("stopped at %d of %d operations", whole+none, ops)
+	})))
+	return left
 }
 
 func FuzzCheckSave(f *testing.F) {

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,6 +37,23 @@ func TestAFullDiskIsNoticedSoon(t *testing.T) {
 	require.ErrorIs(t, s.Writable(), store.ErrFull)
 	require.ErrorContains(t, s.Writable(), "10 MiB left")
 	fs.room.Store(1 << 30)
+	require.NoError(t, s.Writable(), "at once")
+	require.NoError(t, s.Close())
+}
+
+// A directory that is taken away is noticed before much is written to files that nobody will find.
+func TestADirectoryThatIsGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s, err := store.Open(dir, store.Options{})
+	require.NoError(t, err)
+	require.NoError(t, s.Writable())
+	require.NoError(t, os.Rename(dir, dir+".away"))
+	require.Eventually(t, func() bool { return s.Writable() != nil }, time.Second, time.Millisecond)
+	for range 3 {
+		require.ErrorIs(t, s.Writable(), store.ErrFailed)
+		require.ErrorContains(t, s.Writable(), "is gone")
+	}
+	require.NoError(t, os.Rename(dir+".away", dir))
 	require.NoError(t, s.Writable(), "at once")
 	require.NoError(t, s.Close())
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sort"
 	"strconv"
@@ -123,14 +122,11 @@ func (s *Store) setDisk() {
 }
 
 func (s *Store) open() (err error) {
-	if err := makeDir(s.fs, s.dir); err != nil {
-		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
+	if s.lock, s.dir, err = lockDir(s.fs, s.dir); err != nil {
+		return err
 	}
-	s.lock, err = pebble.LockDirectory(s.dir, s.fs)
-	if path := (*fs.PathError)(nil); errors.As(err, &path) { // not even the lock's file could be made
-		return fmt.Errorf("%w: %s: %w; give a directory that can be written", ErrFailed, s.dir, err)
-	} else if err != nil {
-		return fmt.Errorf("%w: %s: %w; end the other process, or give this one a directory of its own", ErrInUse, s.dir, err)
+	if _, err = takeOver(s.fs, s.dir); err != nil {
+		return errors.Join(fmt.Errorf("%w: %s: %w", ErrFailed, s.dir, err), s.lock.Close())
 	}
 	if err = s.openLocked(); err != nil {
 		_ = s.lock.Close() // the first error counts
@@ -467,12 +463,32 @@ func (s *Store) Gather(name string, lock sync.Locker) {
 	}
 }
 
+// hold locks the map of a registry, where it is open and gathers, and then the store: in this order, for the owner
+// of a map may hold its lock when it calls the store. The registry is nil if there is none.
+func (s *Store) hold(name string) (r *registry, letGo func()) {
+	for {
+		s.mu.Lock()
+		r = s.names[name]
+		if r == nil || r.open == nil || r.open.lock == nil {
+			return r, s.mu.Unlock
+		}
+		t, lock := r.open, r.open.lock
+		s.mu.Unlock()
+		lock.Lock()
+		s.mu.Lock()
+		if s.names[name] == r && r.open == t {
+			return r, func() { s.mu.Unlock(); lock.Unlock() }
+		}
+		s.mu.Unlock()
+		lock.Unlock()
+	}
+}
+
 // Release says that the map of a registry is not used any more, nor its lock held.
 // What its last Commit left is kept.
 func (s *Store) Release(name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.names[name]
+	r, letGo := s.hold(name) // one who waits may be writing what has gathered
+	defer letGo()
 	if r == nil || r.open == nil {
 		return nil
 	}
@@ -496,10 +512,9 @@ func (s *Store) Release(name string) error {
 // Drop takes a registry out, with all it holds. Its map must not be used any more,
 // nor its lock held.
 func (s *Store) Drop(name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	r, letGo := s.hold(name)
+	defer letGo()
 	return s.use(func() error {
-		r := s.names[name]
 		if r == nil {
 			return nil
 		}

@@ -386,12 +386,8 @@ func (t *table) journal(b *pebble.Batch) error {
 }
 
 // drop forgets the steps that the engine does not know yet, so that nobody hands
-// them to it when the registry has gone.
+// them to it when the registry has gone. The owner's lock is held.
 func (t *table) drop() {
-	if t.lock != nil {
-		t.lock.Lock()
-		defer t.lock.Unlock()
-	}
 	t.awaitHanded()
 	steps := t.steps
 	t.discard()

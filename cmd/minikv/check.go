@@ -16,11 +16,12 @@ func newCheck(a *app) *cobra.Command {
 		Long: `Read all of the directory of a node that does not run, by default the one that serve uses, and verify every entry, index, digest, total and
 context. The exit code is 0 when all is well, and 1 when not.
 
-With --repair a directory is made of what is right and takes the place of the damaged one, which is kept beside it. What was lost the node gets from
-its peers when it runs near them; what no other node has is gone.`,
+With --repair the data is made anew of what is right; the damaged files are kept in a directory within, to be removed when all is well. What was lost
+the node gets from its peers when it runs near them; what no other node has is gone. Where nothing can be read the node begins without data, as
+itself and with the keys of its private registries: name the registries to serve again, and their data comes from peers.`,
 		Example: "  minikv check\n  minikv check /var/lib/minikv --repair",
 	}
-	c.Flags().BoolVar(&repair, "repair", false, "make a directory of what is right, in the place of the damaged one")
+	c.Flags().BoolVar(&repair, "repair", false, "make the data anew of what is right")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		dir := ""
 		if len(args) > 0 {
@@ -40,7 +41,7 @@ its peers when it runs near them; what no other node has is gone.`,
 			return err
 		}
 		if r.Found > 0 && !r.Repaired {
-			return fmt.Errorf("%s in %s; 'minikv check --repair %s' makes a directory of what is right", plural(r.Found, "fault"), dir, quoteShell(dir))
+			return fmt.Errorf("%s in %s; 'minikv check --repair %s' makes the data anew of what is right", plural(r.Found, "fault"), dir, quoteShell(dir))
 		}
 		return nil
 	}
@@ -63,7 +64,7 @@ func (a *app) printCheck(dir string, r minikv.CheckReport) error {
 		return err
 	}
 	if r.Repaired {
-		a.linef("\nrepaired; the damaged directory is %s\nlost writes come from peers when the node runs near them", printable(r.Kept))
+		a.linef("\nrepaired; what was damaged is in %s\nlost writes come from peers when the node runs near them", printable(r.Kept))
 	}
 	return nil
 }

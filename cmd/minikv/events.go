@@ -10,7 +10,7 @@ import (
 )
 
 // lookEvery is how often the node is asked for its peers and registries: it has no feed of them.
-const lookEvery = 250 * time.Millisecond
+const lookEvery = time.Second
 
 // logEvents logs peers that come and go, first exchanges, refusals, and what happens to locks, until ctx ends.
 func logEvents(ctx context.Context, n *minikv.Node, log *slog.Logger) {

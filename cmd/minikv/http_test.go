@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -70,12 +71,15 @@ func TestServeHTTPBeyondLoopback(t *testing.T) {
 	}
 	said := refused("--dir", filepath.Join(dir, "data"), "--http", "0.0.0.0:0")
 	require.Contains(t, said, "no token")
-	require.Contains(t, said, "(umask 077; head -c 32 /dev/urandom | base64 >")
+	require.NoDirExists(t, filepath.Join(dir, "data"), "nothing is made before all is checked")
+	advice := regexp.MustCompile(`\(umask 077; [^)]*\)`).FindString(said)
+	require.NoError(t, exec.Command("sh", "-c", advice).Run(), said)
 	require.Contains(t, refused("--http", "0.0.0.0:0"), "--http-token")
 
 	const token = "0123456789abcdef0123456789"
 	file := filepath.Join(dir, "data", "http.token")
-	require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o644))
+	require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
+	require.NoError(t, os.Chmod(file, 0o644))
 	require.Contains(t, refused("--dir", filepath.Join(dir, "data"), "--http", "0.0.0.0:0"), "chmod 600")
 	require.NoError(t, os.Chmod(file, 0o600))
 

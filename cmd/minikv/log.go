@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"sync/atomic"
 
@@ -31,6 +32,12 @@ func newNodeLog(w io.Writer, format string, level slog.Level) nodeLog {
 
 // is tells the id of the node that logs.
 func (l nodeLog) is(id minikv.PeerID) { l.node.Store(id) }
+
+// takeStandardLog makes what libraries print to Go's own log lines for debugging, whose text it is: what matters of it the node says itself.
+func (l nodeLog) takeStandardLog() {
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(slog.NewLogLogger(l.Handler(), slog.LevelDebug).Writer())
+}
 
 type nodeHandler struct {
 	slog.Handler

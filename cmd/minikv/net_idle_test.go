@@ -6,10 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,16 +50,28 @@ func (n *netNode) used() usage {
 	return usage{cpu: time.Duration(user+system) * 10 * time.Millisecond, rss: pages * int64(os.Getpagesize())}
 }
 
+// What each node of an idle mesh of 8 may cost.
+const (
+	idleBytes  = 1000 // a minute and peer, at the interface, both ways together
+	idleCPU    = 0.5  // per cent of a core
+	idleMemory = 60   // MiB resident
+
+	// idleNotice is after how long all have noticed one that is gone without a word.
+	idleNotice = 280 * time.Second
+)
+
 // TestNetIdle measures what a mesh of 8 edge nodes costs that has nothing to do: bytes at the interface, headers of all layers and
-// multicast included, both ways together, for each peer and minute; processor and memory of each node. With -net.idle.
+// multicast included, both ways together, for each peer and minute; processor and memory of each node, which runs the program as it is
+// released. With -net.idle.
 func TestNetIdle(t *testing.T) {
 	if *idleFor == 0 {
 		t.Skip("SKIPPED: takes minutes; give -net.idle 5m")
 	}
 	const nodes = 8
-	for _, transport := range []string{"tcp", "quic"} {
+	for _, transport := range []string{"both", "tcp", "quic"} {
 		t.Run(transport, func(t *testing.T) {
 			lan, dir := newLAN(t)
+			buildRelease(t, filepath.Join(dir, "minikv"))
 			var all []*netNode
 			for i := range nodes {
 				host := lan.Host(fmt.Sprintf("n%d", i), fmt.Sprintf("192.168.5.%d/24", i+1))
@@ -91,8 +105,30 @@ func TestNetIdle(t *testing.T) {
 			}
 			t.Logf("%s, %v: bytes a minute and peer, both ways: mean %.0f, most %.0f; processor: mean %.2f %%, most %.2f %%; resident: mean %.1f MiB, most %.1f MiB",
 				transport, took.Round(time.Second), mean(each), slices.Max(each), mean(cpu), slices.Max(cpu), mean(rss), slices.Max(rss))
+			require.LessOrEqual(t, slices.Max(each), float64(idleBytes), "bytes a minute and peer")
+			require.LessOrEqual(t, slices.Max(cpu), float64(idleCPU), "per cent of a core; other work on this machine counts against it")
+			require.LessOrEqual(t, slices.Max(rss), float64(idleMemory), "MiB resident")
+
+			frozen := all[nodes-1]
+			require.NoError(t, frozen.cmd.Process.Signal(syscall.SIGSTOP))
+			t.Logf("%s: a node that says no more is noticed after %v", transport, netlab.Eventually(t, idleNotice, func() bool {
+				for _, n := range all[:nodes-1] {
+					if n.peer(frozen).Connected {
+						return false
+					}
+				}
+				return true
+			}, "the frozen node is noticed"))
 		})
 	}
+}
+
+// buildRelease builds the program with the flags of a release in the place of this test's own, which holds more.
+func buildRelease(t *testing.T, file string) {
+	t.Helper()
+	require.NoError(t, os.Remove(file))
+	out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
 }
 
 func mean(x []float64) (sum float64) {

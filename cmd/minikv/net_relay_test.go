@@ -5,6 +5,7 @@ package main
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,9 +17,10 @@ import (
 // Two nodes behind routers, which know only a relay, find each other there, are linked through it, and then directly. They share 10,000
 // records, and go on when the relay is gone.
 func TestNetPunching(t *testing.T) {
-	for _, transport := range []string{"quic", "tcp"} {
-		t.Run(transport, func(t *testing.T) {
-			n := newInternet(t, netlab.Cone, "members", transport)
+	for name, args := range map[string][]string{"quic": nil, "tcp": nil, "quic on edge nodes": {"--profile", "edge"}} {
+		t.Run(name, func(t *testing.T) {
+			transport, _, _ := strings.Cut(name, " ")
+			n := newInternet(t, netlab.Cone, "members", transport, args...)
 			took := n.a.reaches(20*time.Second, n.b, "punched")
 			n.b.reaches(20*time.Second, n.a, "punched")
 			t.Logf("punched %v after both were up", took)

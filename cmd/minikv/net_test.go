@@ -191,16 +191,16 @@ type internet struct {
 	dir          string
 }
 
-// newInternet starts the relay, and the two nodes unless they are to be started later.
-func newInternet(t *testing.T, mapping netlab.Mapping, service, transport string) *internet {
+// newInternet starts the relay and the two nodes, those with further arguments if need be.
+func newInternet(t *testing.T, mapping netlab.Mapping, service, transport string, args ...string) *internet {
 	t.Helper()
 	lab := netlab.New(t)
 	n := &internet{dir: netDir(t), wan: lab.Switch("wan")}
 	n.home = n.wan.NAT("home", homeAddr, mapping, "10.1.0.1/24")
 	n.office = n.wan.NAT("office", officeAddr, mapping, "10.2.0.1/24")
 	n.relay = serveOn(t, n.dir, n.wan.Host("relay", relayAddr), "--relay-service="+service)
-	n.a = n.join(t, n.home, "a", "10.1.0.2/24", transport)
-	n.b = n.join(t, n.office, "b", "10.2.0.2/24", transport)
+	n.a = n.join(t, n.home, "a", "10.1.0.2/24", transport, args...)
+	n.b = n.join(t, n.office, "b", "10.2.0.2/24", transport, args...)
 	return n
 }
 

@@ -88,7 +88,7 @@ func (a *app) printStatus(s admin.Status) error {
 		return a.json(s)
 	}
 	now := time.Now()
-	a.linef("node       %s %s", s.Node, printable(s.Name))
+	a.linef("%s", strings.TrimRight(fmt.Sprintf("node       %s %s", s.Node, printable(s.Name)), " "))
 	a.linef("version    %s, up %s", s.Version, now.Sub(s.Started).Round(time.Second))
 	a.linef("data       %s", dataText(s))
 	a.linef("admin      %s", s.Admin)
@@ -96,7 +96,7 @@ func (a *app) printStatus(s admin.Status) error {
 		a.linef("%-10s %s", map[bool]string{true: "addresses"}[i == 0], addr)
 	}
 	m := s.Metrics
-	a.linef("written    %s puts, %s deletes; %s merged, %s expired, %s refused", count(m.Puts), count(m.Deletes), count(m.Merged), count(m.Expired), count(m.Refused))
+	a.linef("written    %s, %s; %s merged, %s expired, %s refused", plural(int(m.Puts), "put"), plural(int(m.Deletes), "delete"), count(m.Merged), count(m.Expired), count(m.Refused))
 	a.linef("exchanges  %s verified, %s failed\n", count(m.Syncs), count(m.SyncsFailed))
 	if err := a.printRegistries(s.Registries); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -165,7 +164,7 @@ func (a *app) home(f serveFlags) (h home, err error) {
 	return h, err
 }
 
-// homeDir chooses the directory of a node and makes sure that it may be used.
+// homeDir chooses the directory of a node and makes sure that it may be used; it is not made yet.
 func (a *app) homeDir(f serveFlags) (h home, err error) {
 	def, derr := a.dataDir()
 	if h.dir = f.dir; h.dir == "" {
@@ -177,9 +176,6 @@ func (a *app) homeDir(f serveFlags) (h home, err error) {
 	}
 	if err == nil {
 		err = checkDir(h.dir)
-	}
-	if err == nil {
-		err = makeDir(h.dir)
 	}
 	return h, err
 }
@@ -201,20 +197,18 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		level = slog.LevelDebug
 	}
 	log := newNodeLog(a.stderr, f.logFormat, level)
-	l, err := server.Listen(ctx, h.admin)
-	if errors.Is(err, server.ErrInUse) && h.dir != "" && f.admin == "" {
+	log.takeStandardLog()
+	ls, err := f.plan(h)
+	if err != nil {
+		return err
+	}
+	defer ls.close()
+	err = ls.open(ctx, h)
+	if errors.Is(err, server.ErrInUse) && h.dir != "" && f.admin == "" && ls.admin == nil {
 		return fmt.Errorf("a node that uses the directory %s is running; stop it, or give this one its own with --dir, or use --memory", h.dir)
 	}
 	if err != nil {
 		return err
-	}
-	defer l.Close()
-	wl, err := f.http.open(ctx, h)
-	if err != nil {
-		return err
-	}
-	if wl != nil {
-		defer wl.Close()
 	}
 	node, err := a.openNode(ctx, f, h, log.Logger)
 	if err != nil {
@@ -222,7 +216,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	}
 	defer node.Close()
 	log.is(node.ID())
-	return a.runNode(ctx, node, l, wl, f, h, log.Logger)
+	return a.runNode(ctx, node, ls, f, h, log.Logger)
 }
 
 // edgeMemory is the soft limit of the memory of a node of the profile edge, in bytes: near it, garbage is collected more often. A GOMEMLIMIT
@@ -284,11 +278,19 @@ func openRegistries(ctx context.Context, node *minikv.Node, f serveFlags, log *s
 			return err
 		}
 	}
-	if len(kept) > 0 || f.memory && len(f.public) > 0 || slices.Contains(f.public, firstRegistry) {
+	if len(kept) > 0 || slices.Contains(f.public, firstRegistry) || !slices.Contains(f.firstRegistries(), firstRegistry) {
 		return nil
 	}
 	_, err := node.Registry(ctx, firstRegistry)
 	return err
+}
+
+// firstRegistries are those that a node without any yet opens.
+func (f *serveFlags) firstRegistries() []string {
+	if f.memory && len(f.public) > 0 {
+		return f.public
+	}
+	return append([]string{firstRegistry}, f.public...)
 }
 
 // isDirError tells whether a node could not be opened for its directory.
@@ -302,31 +304,30 @@ func isDirError(err error) bool {
 }
 
 // runNode serves the admin API and logs what happens, until ctx ends.
-func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl *webListener, f serveFlags, h home, log *slog.Logger) error {
+func (a *app) runNode(ctx context.Context, node *minikv.Node, ls listeners, f serveFlags, h home, log *slog.Logger) error {
 	s := server.New(node, server.Config{Version: versionText(), Admin: h.admin.String(), Discovery: f.discovery, Storage: h.dir, Logger: log})
 	// Whoever calls from now on waits until Serve; so a node that answers has printed all.
 	b, err := newBanner(ctx, node, f, h)
 	if err != nil {
 		return err
 	}
-	if wl != nil {
-		b.http = wl.text()
+	if ls.web != nil {
+		b.http = ls.web.text()
 	}
-	redis, err := openRESP(ctx, node, f, log)
-	if err != nil {
+	if err := ls.redis.attach(ctx, node, f.maxValue, log); err != nil {
 		return err
 	}
-	b.resp = redis.addr()
+	b.resp = ls.redis.addr()
 	if err := a.printBanner(b); err != nil {
 		log.Warn("nobody can read what this prints", "err", err)
 		a.stdout.Reset(io.Discard) // told; not a failure of the node
 	}
 	failed := make(chan error, 3)
-	go func() { failed <- s.Serve(l) }()
-	if err := wl.serve(s, failed); err != nil {
-		return errors.Join(err, redis.close(), s.Close())
+	go func() { failed <- s.Serve(ls.admin) }()
+	if err := ls.web.serve(s, failed); err != nil {
+		return errors.Join(err, ls.redis.close(), s.Close())
 	}
-	redis.serve(failed)
+	ls.redis.serve(failed)
 	a.notify("READY=1")
 	watching := make(chan struct{})
 	wctx, stopWatching := context.WithCancel(ctx)
@@ -341,7 +342,7 @@ func (a *app) runNode(ctx context.Context, node *minikv.Node, l net.Listener, wl
 	a.notify("STOPPING=1")
 	stopWatching()
 	<-watching
-	err = errors.Join(err, redis.close(), s.Close(), node.Close())
+	err = errors.Join(err, ls.redis.close(), s.Close(), node.Close())
 	if err == nil {
 		log.Info("stopped")
 	}

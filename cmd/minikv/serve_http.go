@@ -67,15 +67,15 @@ func (f *httpFlags) tokenPath(h home) string {
 	return filepath.Join(h.dir, server.TokenFile)
 }
 
-// webListener is the open address of HTTP, before there is a node to serve.
+// webListener is the address of HTTP with what is served there; nil where there is none.
 type webListener struct {
-	net.Listener
-	addr string
-	cfg  server.WebConfig
+	net.Listener // nil before open
+	addr         string
+	cfg          server.WebConfig
 }
 
-// open opens the address; nil if none was asked for.
-func (f *httpFlags) open(ctx context.Context, h home) (*webListener, error) {
+// plan reads the token and checks the address, and opens nothing; nil if no address was given.
+func (f *httpFlags) plan(h home) (*webListener, error) {
 	if f.addr == "" {
 		return nil, nil
 	}
@@ -83,14 +83,25 @@ func (f *httpFlags) open(ctx context.Context, h home) (*webListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := server.ListenWeb(ctx, f.addr, cfg)
+	err = cfg.Check(f.addr)
 	if errors.Is(err, server.ErrNoToken) {
 		return nil, f.noToken(err, h)
 	}
-	if err != nil {
-		return nil, err
+	return &webListener{addr: f.addr, cfg: cfg}, err
+}
+
+// open opens the address, before there is a node to serve.
+func (l *webListener) open(ctx context.Context) (err error) {
+	if l != nil {
+		l.Listener, err = server.ListenWeb(ctx, l.addr, l.cfg)
 	}
-	return &webListener{l, f.addr, cfg}, nil
+	return err
+}
+
+func (l *webListener) close() {
+	if l != nil && l.Listener != nil {
+		l.Close()
+	}
 }
 
 // noToken says how to make one.
@@ -99,7 +110,7 @@ func (f *httpFlags) noToken(err error, h home) error {
 	if path == "" {
 		return fmt.Errorf("%w: a node in memory has no directory to keep one in; name its file with --http-token, or use 127.0.0.1", err)
 	}
-	return fmt.Errorf("%w: make one with (umask 077; head -c 32 /dev/urandom | base64 >%s), or use 127.0.0.1", err, quoteShell(path))
+	return fmt.Errorf("%w: make one with (umask 077; mkdir -p %s; head -c 32 /dev/urandom | base64 >%s), or use 127.0.0.1", err, quoteShell(filepath.Dir(path)), quoteShell(path))
 }
 
 // serve serves a node at the address, and tells failed of the end.

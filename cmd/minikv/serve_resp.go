@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,59 +92,71 @@ func (f *respFlags) password() (string, error) {
 	return string(b), nil
 }
 
-// respServer is a server for Redis clients with its listener; nil where there is none.
+// respServer is a server for Redis clients with its address; nil where there is none.
 type respServer struct {
-	s *resp.Server
-	l net.Listener
+	cfg resp.Config
+	on  string       // the address, as it was given
+	l   net.Listener // nil before open
+	s   *resp.Server // nil before attach
 }
 
-// openRESP opens the address for Redis clients, if there is to be one. They are answered from serve on.
-func openRESP(ctx context.Context, node *minikv.Node, f serveFlags, log *slog.Logger) (*respServer, error) {
-	if f.resp.addr == "" {
+// plan reads the password and checks the address, and opens nothing; nil if there is to be no server.
+func (f *respFlags) plan() (*respServer, error) {
+	if f.addr == "" {
 		return nil, nil
 	}
-	password, err := f.resp.password()
+	password, err := f.password()
 	if err != nil {
 		return nil, err
 	}
-	dbs, err := f.resp.parseDatabases()
+	dbs, err := f.parseDatabases()
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDatabases(ctx, node, dbs); err != nil {
-		return nil, err
-	}
-	s, err := resp.New(node, resp.Config{
-		Databases: dbs, Password: password, MaxValue: f.maxValue, MaxClients: f.resp.maxClients, IdleTimeout: f.resp.idle,
-		Version: versionText(), Logger: log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	l, err := resp.Listen(ctx, f.resp.addr, password)
+	err = resp.CheckAddr(f.addr, password)
 	if errors.Is(err, resp.ErrNoPassword) {
-		err = &usageError{fmt.Errorf("--resp %s: other machines reach it, so it needs a password: put one into a file and name it with --resp-password-file, or use 127.0.0.1", f.resp.addr)}
+		err = usagef("--resp %s: other machines reach it, so it needs a password: put one into a file and name it with --resp-password-file, or use 127.0.0.1", f.addr)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &respServer{s, l}, nil
+	return &respServer{on: f.addr, cfg: resp.Config{Databases: dbs, Password: password, MaxClients: f.maxClients, IdleTimeout: f.idle, Version: versionText()}}, err
 }
 
-// checkDatabases makes sure that each database's registry is open: a name that is mistaken is told at once.
-func checkDatabases(ctx context.Context, node *minikv.Node, dbs map[int]string) error {
-	if dbs == nil {
-		dbs = map[int]string{0: resp.DefaultRegistry}
+// open opens the address, before there is a node to serve.
+func (r *respServer) open(ctx context.Context) (err error) {
+	if r != nil {
+		r.l, err = resp.Listen(ctx, r.on, r.cfg.Password)
 	}
-	open := map[string]bool{}
+	return err
+}
+
+// attach gives the server its node. Clients are answered from serve on.
+func (r *respServer) attach(ctx context.Context, node *minikv.Node, maxValue int, log *slog.Logger) error {
+	if r == nil {
+		return nil
+	}
+	var open []string
 	for name, err := range node.Registries(ctx) {
 		if err != nil {
 			return err
 		}
-		open[name] = true
+		open = append(open, name)
+	}
+	if err := r.checkDatabases(open); err != nil {
+		return err
+	}
+	r.cfg.MaxValue, r.cfg.Logger = maxValue, log
+	var err error
+	r.s, err = resp.New(node, r.cfg)
+	return err
+}
+
+// checkDatabases makes sure that each database's registry is among those that are open: a name that is mistaken is told at once.
+func (r *respServer) checkDatabases(open []string) error {
+	dbs := r.cfg.Databases
+	if dbs == nil {
+		dbs = map[int]string{0: resp.DefaultRegistry}
 	}
 	for n, name := range dbs {
-		if !open[name] {
+		if !slices.Contains(open, name) {
 			return usagef("--resp: database %d is to be the registry %q, which this node does not have; join it with a ticket, add --public %s, or name another one with --resp-db %d=NAME", n, name, name, n)
 		}
 	}
@@ -176,7 +189,14 @@ func (r *respServer) close() error {
 	if r == nil {
 		return nil
 	}
-	return errors.Join(r.s.Close(), ignoreClosed(r.l.Close()))
+	var err error
+	if r.s != nil {
+		err = r.s.Close()
+	}
+	if r.l != nil {
+		err = errors.Join(err, ignoreClosed(r.l.Close()))
+	}
+	return err
 }
 
 // ignoreClosed takes closing twice for done.

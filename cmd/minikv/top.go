@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +14,7 @@ import (
 const topHelp = `Show live what the node holds and does: registries, rates, locks, peers and their clocks. It asks the node once in --interval, and ends with q or Ctrl-C.
 
 Where standard output is no terminal the view is printed again and again instead. --once prints it once, after one interval. -o json prints an object a line.
-Rates are per second since the line before, over all registries; "merged" are entries of other nodes that were stored here.`
+Rates are per second since the line before: of all registries together at the top, and of each; "merged" are entries of other nodes that were stored here.`
 
 // minTopInterval keeps a mistyped interval from keeping the node busy.
 const minTopInterval = 100 * time.Millisecond
@@ -26,7 +27,7 @@ func newTop(a *app) *cobra.Command {
 		Short: "Show live what the node holds and does",
 		Long:  topHelp,
 		Example: `  minikv top
-  minikv top --once -o json | jq .rates.puts`,
+  minikv top --once -o json | jq '.registries[] | {name, rates}'`,
 	}
 	c.Flags().BoolVar(&once, "once", false, "print one view and end")
 	c.Flags().DurationVar(&interval, "interval", time.Second, "time between two looks at the node")
@@ -63,22 +64,36 @@ type top struct {
 
 // view is the node at one moment, and what it did since the moment before.
 type view struct {
-	Time       time.Time        `json:"time"`
-	Node       string           `json:"node"`
-	Name       string           `json:"name,omitempty"`
-	Version    string           `json:"version"`
-	Up         admin.Duration   `json:"up"`
-	Storage    string           `json:"storage"`
-	Over       admin.Duration   `json:"over"` // time that the rates are taken over
-	Rates      rates            `json:"rates"`
-	Bytes      int64            `json:"bytes"` // keys and values held
-	DiskBytes  int64            `json:"disk_bytes,omitempty"`
-	Locks      int64            `json:"locks"` // live, in the first 32 registries
-	Overlaps   uint64           `json:"overlaps"`
-	Refused    uint64           `json:"refused"` // since the start of the node
-	SkewMax    admin.Duration   `json:"clock_skew_max"`
-	Registries []admin.Registry `json:"registries"`
-	Peers      []admin.Peer     `json:"peers"`
+	Time       time.Time      `json:"time"`
+	Node       string         `json:"node"`
+	Name       string         `json:"name,omitempty"`
+	Version    string         `json:"version"`
+	Up         admin.Duration `json:"up"`
+	Storage    string         `json:"storage"`
+	Over       admin.Duration `json:"over"` // time that the rates are taken over
+	Rates      rates          `json:"rates"`
+	Bytes      int64          `json:"bytes"` // keys and values held
+	DiskBytes  int64          `json:"disk_bytes,omitempty"`
+	Locks      int64          `json:"locks"` // live, in the first 32 registries
+	Overlaps   uint64         `json:"overlaps"`
+	Refused    uint64         `json:"refused"` // since the start of the node
+	SkewMax    admin.Duration `json:"clock_skew_max"`
+	Registries []registryView `json:"registries"`
+	Peers      []admin.Peer   `json:"peers"`
+}
+
+// registryView is one registry, and what it did since the moment before.
+type registryView struct {
+	admin.Registry
+	Rates registryRates `json:"rates"`
+}
+
+// registryRates are per second.
+type registryRates struct {
+	Puts    float64 `json:"puts"`
+	Deletes float64 `json:"deletes"`
+	Merged  float64 `json:"merged"`
+	Expired float64 `json:"expired"`
 }
 
 // rates are per second.
@@ -107,11 +122,15 @@ func (t *top) look(ctx context.Context) (view, error) {
 	v := view{
 		Time: now.UTC(), Node: s.Node, Name: s.Name, Version: s.Version, Up: admin.Duration(now.Sub(s.Started).Round(time.Second)), Storage: s.Storage,
 		Bytes: s.Metrics.Bytes, DiskBytes: s.Metrics.DiskBytes, Locks: t.locks(ctx, s), Overlaps: s.Metrics.Overlaps, Refused: s.Metrics.Refused,
-		SkewMax: s.Metrics.ClockSkewMax, Registries: s.Registries, Peers: s.Peers,
+		SkewMax: s.Metrics.ClockSkewMax, Registries: make([]registryView, 0, len(s.Registries)), Peers: s.Peers,
+	}
+	for _, r := range s.Registries {
+		v.Registries = append(v.Registries, registryView{Registry: r})
 	}
 	if t.last.Started.Equal(s.Started) { // else it has been started again, and counts from zero
 		v.Over = admin.Duration(now.Sub(t.lastSeen))
 		v.Rates = ratesOf(t.last, s, now.Sub(t.lastSeen))
+		v.rateRegistries(t.last.Registries, now.Sub(t.lastSeen))
 	}
 	t.last, t.lastSeen = s, now
 	return v, nil
@@ -134,8 +153,29 @@ func (t *top) locks(ctx context.Context, s admin.Status) (n int64) {
 	return n
 }
 
+// perSecond is the rate of a count that went from one value to another; zero where it began anew.
+func perSecond(from, to uint64, d time.Duration) float64 {
+	return float64(to-min(from, to)) / d.Seconds()
+}
+
+// rateRegistries works out the rates of those that were there before.
+func (v *view) rateRegistries(before []admin.Registry, d time.Duration) {
+	for i := range v.Registries {
+		r := &v.Registries[i]
+		at := slices.IndexFunc(before, func(b admin.Registry) bool { return b.Name == r.Name })
+		if at < 0 {
+			continue
+		}
+		was := before[at]
+		r.Rates = registryRates{
+			Puts: perSecond(was.Puts, r.Puts, d), Deletes: perSecond(was.Deletes, r.Deletes, d),
+			Merged: perSecond(was.Merged, r.Merged, d), Expired: perSecond(was.Expired, r.Expired, d),
+		}
+	}
+}
+
 func ratesOf(a, b admin.Status, d time.Duration) rates {
-	per := func(from, to uint64) float64 { return float64(to-min(from, to)) / d.Seconds() }
+	per := func(from, to uint64) float64 { return perSecond(from, to, d) }
 	in := func(s admin.Status) (in, out uint64) {
 		for _, p := range s.Peers {
 			in, out = in+uint64(p.BytesIn), out+uint64(p.BytesOut)

@@ -35,7 +35,7 @@ func (v view) lines() []viewLine {
 		out = append(out, viewLine{w, red})
 	}
 	out = append(out, viewLine{})
-	out = append(out, table("REGISTRY KEYS TOMBSTONES ROOT", v.registryRows())...)
+	out = append(out, table("REGISTRY KEYS TOMBSTONES SIZE PUTS/S DELETES/S MERGED/S ROOT", v.registryRows())...)
 	out = append(out, viewLine{})
 	if len(v.Peers) == 0 {
 		return append(out, viewLine{"no peers yet", plain})
@@ -71,7 +71,11 @@ func (v view) warning() string {
 
 func (v view) registryRows() (rows [][]string) {
 	for _, r := range v.Registries {
-		rows = append(rows, []string{printable(r.Name), count(r.Keys), count(r.Tombstones), r.Root})
+		row := []string{printable(r.Name), count(r.Keys), count(r.Tombstones), byteText(float64(r.Bytes)), "-", "-", "-", r.Root}
+		if v.Over > 0 {
+			row[4], row[5], row[6] = rate(r.Rates.Puts), rate(r.Rates.Deletes), rate(r.Rates.Merged)
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	maxGrowth = 64 << 20 // bytes of memory that all honest nodes together may take more under attack
-	maxBad    = 100      // refusals of one peer at one node, where it is provably bad
-	maxRatio  = 4        // bytes of an answer for each of a request, before a proof
+	maxGrowth = 64 << 20               // bytes of memory that all honest nodes together may take more under attack
+	maxBad    = 100                    // refusals of one peer at one node, where it is provably bad
+	maxRatio  = 4                      // bytes of an answer for each of a request, before a proof
+	maxEffort = 0.25                   // of a processor, for each attacker at each node
+	window    = 250 * time.Millisecond // for which an attack goes on at least
 )
 
 // expect says what an attack may come to.
@@ -26,13 +28,17 @@ type expect struct {
 	never   []string // what attackers must not see
 	ticket  bool     // it has proved possession: no bound on answers
 	joiner  bool     // another node joins meanwhile
+	each    bool     // memory counts for each node: what members write takes its place
+	deletes bool     // a member may delete what it likes; what goes that way is kept aside
+	keys    int      // that a flood writes
+	share   float64  // of a processor that an attacker may cost; 0: maxEffort
 }
 
 // attack runs honest work beside an attack.
 func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 	t := m.t
 	t.Helper()
-	o := hostile.Order{Attack: name, Number: max(1, want.number), Nodes: m.addrs(), Tickets: m.tickets, Seed: *seed}
+	o := hostile.Order{Attack: name, Number: max(1, want.number), Nodes: m.addrs(), Tickets: m.tickets, Keys: want.keys, Seed: *seed}
 	debug.FreeOSMemory()
 	before, growth := resident(t), int64(0)
 	e.start(o)
@@ -63,7 +69,19 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 		t.Logf("another node joined in %v", time.Since(began).Round(time.Millisecond))
 		require.LessOrEqual(t, time.Since(began), floor, "a node that joins was held up")
 	}
-	took := m.work()
+	began, spent, rounds := time.Now(), effort(t), 0
+	took := time.Duration(0)
+	for rounds == 0 || time.Since(began) < window {
+		rounds++
+		if want.deletes {
+			m.write()
+			m.pause()
+			continue
+		}
+		took = max(took, m.work())
+	}
+	spent = effort(t) - spent - time.Duration(rounds)*m.effort
+	share := float64(spent) / float64(time.Since(began)) / float64(o.Number*len(m.regs))
 	if want.banned {
 		for began := time.Now(); !m.allBanned(ids) && time.Since(began) < 20*time.Second; {
 			took = max(took, m.work())
@@ -72,14 +90,27 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 	close(stop)
 	<-watched
 	report := e.end(o)[0]
+	if want.deletes {
+		t.Logf("%d entries were put back", m.recover())
+	}
 	m.settle()
+	m.requireClocks()
+	m.requireLocks()
+	m.converge()
 	m.watch(ids)
 	refused, most := m.refusals(ids)
-	t.Logf("%s: %d attackers sent %v and saw %v; refused %v, at most %d of one by one node, banned %d; bytes %d in, %d out, worst answer %v; work took %v, quiet %v; memory grew by %.1f MiB",
-		name, o.Number, report.Sent, report.Seen, refused, most, m.countBanned(ids), report.In, report.Out, report.Ratio, took.Round(time.Millisecond), m.quiet.Round(time.Millisecond), float64(growth)/(1<<20))
+	t.Logf("%s: %d attackers sent %v and saw %v; refused %v, at most %d of one by one node, banned %d; bytes %d in, %d out, worst answer %v; work took %v, quiet %v; memory grew by %.1f MiB, processor %.1f %% for each attacker and node",
+		name, o.Number, report.Sent, report.Seen, refused, most, m.countBanned(ids), report.In, report.Out, report.Ratio, took.Round(time.Millisecond), m.quiet.Round(time.Millisecond), float64(growth)/(1<<20), 100*share)
 	m.requireNoBlame()
 	require.LessOrEqual(t, took, max(2*m.quiet, floor), "honest nodes were held up")
+	if want.each {
+		growth /= int64(len(m.regs))
+	}
 	require.LessOrEqual(t, growth, int64(maxGrowth), "memory")
+	if want.share == 0 {
+		want.share = maxEffort
+	}
+	require.LessOrEqual(t, share, want.share, "processor")
 	if want.banned {
 		require.True(t, m.allBanned(ids), "not all are turned away")
 		require.LessOrEqual(t, most, uint64(maxBad))
@@ -188,6 +219,24 @@ func TestInsiders(t *testing.T) {
 		{"future stamps", expect{refused: []string{"skew"}, ticket: true}}, // an honest node's clock may be wrong: it is not turned away
 		{"forged actor", expect{banned: true, refused: []string{"forged"}, ticket: true}},
 		{"CBOR bombs", expect{banned: true, refused: []string{"message"}, ticket: true}},
+		{"claimed actors", expect{banned: true, refused: []string{"forged"}, ticket: true}},
+		{"horizon of origins", expect{banned: true, refused: []string{"message"}, ticket: true}},
+		{"dots of others", expect{ticket: true}},
+		{"lying context", expect{ticket: true}},
+		{"lying context with a horizon", expect{ticket: true}},
+		{"forgotten deletes", expect{ticket: true, deletes: true}},
+		{"claims of writes to come", expect{ticket: true}},
+		{"context of ghosts", expect{ticket: true}},
+		{"lying root", expect{ticket: true}},
+		{"endless session", expect{ticket: true}},
+		{"everything again and again", expect{ticket: true}},
+		{"unfinished frames", expect{refused: []string{"frames"}, ticket: true, each: true}},
+		{"flapping subscription", expect{ticket: true}},
+		{"leases of others", expect{refused: []string{"malformed"}, ticket: true}},
+		{"expiries", expect{ticket: true}},
+		{"flood of writers", expect{ticket: true, each: true, keys: 3_000}},
+		{"flood of keys", expect{ticket: true, each: true, keys: 10_000}},
+		{"flood of tombstones", expect{ticket: true, each: true, keys: 10_000}},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			m.t = t

@@ -55,6 +55,10 @@ func (g *gossip) subscribe(topic string) error {
 	})
 }
 
+func (g *gossip) unsubscribe(topic string) error {
+	return g.send(&pb.RPC{Subscriptions: []*pb.RPC_SubOpts{{Subscribe: proto.Bool(false), Topicid: &topic}}})
+}
+
 func (g *gossip) publish(topic string, data []byte) error {
 	return g.send(&pb.RPC{Publish: []*pb.Message{{Topic: &topic, Data: data}}})
 }

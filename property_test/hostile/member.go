@@ -2,7 +2,6 @@ package hostile
 
 import (
 	"crypto/ed25519"
-	"encoding/binary"
 	"errors"
 	"time"
 
@@ -189,12 +188,10 @@ func entry(key, value string, dot crdt.Dot) lwwmap.Entry {
 	return lwwmap.Entry{Kind: lwwmap.Data, Key: key, Value: []byte(value), Dot: dot, Stamp: hlc.FromTime(time.Now())}
 }
 
-// origin is the entry that says who stands behind an actor.
-func origin(actor crdt.Actor, id peer.ID) lwwmap.Entry {
-	return lwwmap.Entry{
-		Kind: lwwmap.Origin, Key: string(binary.BigEndian.AppendUint64(nil, uint64(actor))), Value: []byte(id.String()),
-		Dot: crdt.Dot{Actor: actor, Seq: 1}, Stamp: hlc.FromTime(time.Now()),
-	}
+// actor is a fresh actor of the attacker's, and the entry that says so.
+func (a *attacker) actor() (crdt.Actor, lwwmap.Entry) {
+	o := replica.Origin(a.id.String(), [16]byte(a.noise(16)), hlc.FromTime(time.Now()))
+	return o.Dot.Actor, o
 }
 
 // plainDelta is a delta that is not sealed.

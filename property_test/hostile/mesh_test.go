@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type mesh struct {
 	round   int
 	want    map[string][]byte // what is to be there, shared keys apart
 	quiet   time.Duration     // the longest of some rounds without attackers
+	effort  time.Duration     // of processors, for such a round
 	conduct map[string]map[string]uint64
 	banned  map[string]bool
 	mu      sync.Mutex // guards conduct and banned
@@ -64,10 +66,18 @@ func newMesh(t *testing.T, n int) *mesh {
 	for range n - 1 {
 		m.join()
 	}
-	for range 3 {
+	m.calibrate()
+	return m
+}
+
+// calibrate measures rounds of work without attackers.
+func (m *mesh) calibrate() {
+	const rounds = 3
+	before := effort(m.t)
+	for range rounds {
 		m.quiet = max(m.quiet, m.work())
 	}
-	return m
+	m.effort = (effort(m.t) - before) / rounds
 }
 
 func (m *mesh) open(registry func(*minikv.Node) (*minikv.Registry, error)) *minikv.Registry {
@@ -129,11 +139,19 @@ func (m *mesh) addrs() (all []string) {
 	return all
 }
 
-// work has all nodes write at the same time, and returns how long it took until all hold what they wrote. Values of
+// work has all nodes write at the same time, and returns how long it took until all hold that. Values of
 // 20 KiB go by exchanges, the others by gossip.
 func (m *mesh) work() time.Duration {
 	m.t.Helper()
 	began := time.Now()
+	m.write()
+	m.arrive()
+	return time.Since(began)
+}
+
+// write has all nodes write at the same time.
+func (m *mesh) write() {
+	m.t.Helper()
 	m.round++
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -165,8 +183,86 @@ func (m *mesh) work() time.Duration {
 		})
 	}
 	all.Wait()
-	m.settle()
-	return time.Since(began)
+}
+
+// recover puts back what honest nodes wrote and an exchange removed on a peer's word, from where nodes keep that. All that
+// is missing has to be there.
+func (m *mesh) recover() (n int) {
+	m.t.Helper()
+	m.converge()
+	for key, want := range m.want {
+		if want == nil || m.has(key, want) {
+			continue
+		}
+		require.True(m.t, m.putBack(key, want), "%q is gone and nobody has kept it", key)
+		n++
+	}
+	return n
+}
+
+func (m *mesh) has(key string, want []byte) bool {
+	e, err := m.regs[0].Get(ctx, key)
+	return err == nil && bytes.Equal(e.Value, want)
+}
+
+func (m *mesh) putBack(key string, want []byte) bool {
+	for _, r := range m.regs {
+		for q, err := range r.Quarantined(ctx) {
+			require.NoError(m.t, err)
+			if q.Key == key && bytes.Equal(q.Value, want) {
+				_, err := r.Put(ctx, key, q.Value)
+				require.NoError(m.t, err)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// converge waits until all nodes are equal.
+func (m *mesh) converge() {
+	m.t.Helper()
+	require.Eventually(m.t, func() bool {
+		for _, r := range m.regs[1:] {
+			if r.Root() != m.regs[0].Root() {
+				return false
+			}
+		}
+		return true
+	}, time.Minute, 2*time.Millisecond)
+}
+
+// requireClocks requires that no node's clock was led further ahead than it may be.
+func (m *mesh) requireClocks() {
+	m.t.Helper()
+	for i, r := range m.regs {
+		rev, err := r.Put(ctx, insider+"clock", fmt.Append(nil, i))
+		require.NoError(m.t, err)
+		require.LessOrEqual(m.t, time.Until(rev.Time()), maxSkew+10*time.Millisecond, "the clock of node %d", i)
+	}
+}
+
+// requireLocks requires that honest nodes can lock what nobody attacks.
+func (m *mesh) requireLocks() {
+	m.t.Helper()
+	for i, r := range m.regs {
+		l, err := r.TryLock(ctx, fmt.Sprint("lock/", i))
+		require.NoError(m.t, err)
+		require.NoError(m.t, l.Unlock(ctx))
+	}
+}
+
+// arrive waits until all nodes hold what honest nodes wrote. Members who write all the time keep nodes from being equal.
+func (m *mesh) arrive() {
+	m.t.Helper()
+	require.Eventually(m.t, func() bool {
+		for _, r := range m.regs {
+			if m.differs(r) != "" {
+				return false
+			}
+		}
+		return true
+	}, time.Minute, 2*time.Millisecond, "%s", lazily(func() string { return m.differences() }))
 }
 
 // settle waits until all nodes are equal and hold what honest nodes wrote.
@@ -252,6 +348,13 @@ func (m *mesh) watch(ids map[string]bool) {
 	}
 }
 
+// effort is the time of processors that this process has used.
+func effort(t *testing.T) time.Duration {
+	var u syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // resident is the memory of this process in bytes.
 func resident(t *testing.T) int64 {
 	b, err := os.ReadFile("/proc/self/statm")
@@ -263,3 +366,6 @@ func resident(t *testing.T) int64 {
 	require.NoError(t, err)
 	return pages * int64(os.Getpagesize())
 }
+
+// pause lets attackers do their work for a moment.
+func (m *mesh) pause() { <-time.After(50 * time.Millisecond) }

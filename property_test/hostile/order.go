@@ -19,6 +19,7 @@ type Order struct {
 	Number  int               // attackers; at least 1
 	Nodes   []string          // multiaddrs of the honest nodes
 	Tickets map[string]string // by sort: see the Ticket constants
+	Keys    int               // of a flood, at most
 	Seed    uint64
 }
 

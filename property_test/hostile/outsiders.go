@@ -237,11 +237,11 @@ func strangers(a *attacker, sort string) error {
 		i := uint64(0)
 		return func() error {
 			i++
-			actor := crdt.Actor(a.rnd.Uint64() | 1)
+			actor, origin := a.actor()
 			forged := entry("n0/0", "written by a stranger", crdt.Dot{Actor: actor, Seq: 2})
 			if i%2 == 1 {
 				a.sent("delta")
-				return g.publish(topic, a.envelope(topic, m.seal(plainDelta(origin(actor, a.id), forged))))
+				return g.publish(topic, a.envelope(topic, m.seal(plainDelta(origin, forged))))
 			}
 			a.sent("session")
 			return m.lie(n, forged)

@@ -213,11 +213,6 @@ type LiveRegistry struct {
 	State       string            `json:"state"`   // digest of all it holds and has seen
 	Changed     *time.Time        `json:"changed"` // last change seen; null: none since the node looked
 	Locks       int               `json:"locks"`
-	Bytes       int64             `json:"bytes"`
-	Puts        uint64            `json:"puts"`
-	Deletes     uint64            `json:"deletes"`
-	Merged      uint64            `json:"merged"`
-	Expired     uint64            `json:"expired"`
 	Dropped     uint64            `json:"dropped"`
 	Quarantined int64             `json:"quarantined"`
 	LateWrites  uint64            `json:"late_writes"`

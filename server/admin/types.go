@@ -27,6 +27,13 @@ type Registry struct {
 	Kind    string     `json:"kind"`              // "private" or "public"
 	Rights  string     `json:"rights"`            // of this node: "read", "write" or "owner"
 	Expires *time.Time `json:"expires,omitempty"` // of the rights; absent: never
+
+	// What it holds, and has done since it was opened.
+	Bytes   int64  `json:"bytes"` // keys and values
+	Puts    uint64 `json:"puts"`
+	Deletes uint64 `json:"deletes"`
+	Merged  uint64 `json:"merged"` // entries of others that were stored
+	Expired uint64 `json:"expired"`
 }
 
 // Kinds of a [Registry].

@@ -3,7 +3,6 @@ package resp
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/minikv/minikv"
 )
@@ -148,36 +147,20 @@ func (c *conn) keysOne(r *minikv.Registry, key string) {
 	}
 }
 
-// randomKey counts its way to a key, so each is as likely as any other; the time is that of a walk.
 func (c *conn) randomKey() {
 	r := c.registry()
 	if r == nil {
 		return
 	}
-	n, err := r.Len(background)
-	if err != nil {
-		c.failed(r, err)
-		return
-	}
-	found, skip := "", 0
-	if n > 0 {
-		skip = rand.IntN(n)
-	}
-	for key, err := range r.Keys(background, "") {
-		if err != nil {
-			c.failed(r, err)
-			return
-		}
-		if found = key; skip == 0 {
-			break
-		}
-		skip--
-	}
-	if found == "" {
+	key, err := r.RandomKey(background)
+	switch {
+	case errors.Is(err, minikv.ErrNotFound):
 		c.null()
-		return
+	case err != nil:
+		c.failed(r, err)
+	default:
+		c.text(key)
 	}
-	c.text(found)
 }
 
 func (c *conn) dbSize() {

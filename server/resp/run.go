@@ -1,9 +1,14 @@
 package resp
 
-import "github.com/minikv/minikv"
+import (
+	"bytes"
+	"hash/maphash"
 
-// setRun is a run of SETs that arrived together: they are written as one batch. Their answers are there already,
-// and are written anew if the batch fails.
+	"github.com/minikv/minikv"
+)
+
+// setRun is a run of SETs that arrived together: they are written as one batch, and of several to a key the last one
+// alone. Their answers are there already, and are written anew, one by one, if the batch fails.
 type setRun struct {
 	sets    []pendingSet
 	bytes   int
@@ -17,6 +22,7 @@ type setRun struct {
 type pendingSet struct {
 	key, value []byte
 	expiry     expiry
+	replaced   bool // by a later one of the run: nobody will see its value
 }
 
 const (
@@ -29,7 +35,7 @@ func (c *conn) joinRun(e expiry) {
 	if len(c.run.sets) == 0 {
 		c.run.mark, c.run.replies = c.start, c.replies-1
 	}
-	p := pendingSet{c.cmd.arg(1), c.cmd.arg(2), e}
+	p := pendingSet{key: c.cmd.arg(1), value: c.cmd.arg(2), expiry: e}
 	c.run.sets = append(c.run.sets, p)
 	c.run.bytes += len(p.key) + len(p.value)
 	c.ok()
@@ -76,7 +82,15 @@ func (c *conn) writeRun(r *minikv.Registry, sets []pendingSet) error {
 		c.run.of, c.run.batch = r, r.NewBatch(minikv.NoWait())
 	}
 	b := c.run.batch
-	for _, p := range sets {
+	var last lastWrites
+	for i := len(sets) - 1; i >= 0; i-- {
+		last.mark(sets, i, c.s.cfg.MaxValue)
+	}
+	for i := range sets {
+		p := &sets[i]
+		if p.replaced {
+			continue
+		}
 		if p.expiry == (expiry{}) {
 			b.Put(string(p.key), p.value)
 			continue
@@ -90,6 +104,24 @@ func (c *conn) writeRun(r *minikv.Registry, sets []pendingSet) error {
 		b.Reset()
 	}
 	return err
+}
+
+// lastWrites finds, going through a run from its end, the SETs that a later one replaces. It remembers one key for
+// each slot: a SET it overlooks is written, which does no harm.
+type lastWrites [256]uint16 // by hash: one more than the position in the run; 0: none
+
+var runSeed = maphash.MakeSeed()
+
+// mark says whether set i is replaced. One that would be refused is not: then all of the run are to be answered one by
+// one. Nor is one whose expiry a later SET keeps.
+func (l *lastWrites) mark(sets []pendingSet, i, maxValue int) {
+	p := &sets[i]
+	slot := &l[uint8(maphash.Bytes(runSeed, p.key))]
+	if next := int(*slot) - 1; next >= 0 && len(p.value) <= maxValue && !sets[next].expiry.keep && bytes.Equal(p.key, sets[next].key) {
+		p.replaced = true
+		return
+	}
+	*slot = uint16(i + 1)
 }
 
 func (c *conn) storeOne(p pendingSet) {

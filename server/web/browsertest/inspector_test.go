@@ -45,7 +45,9 @@ func TestEveryViewShowsWithoutComplaint(t *testing.T) {
 	b.sees("#ready", "ready")
 	b.sees("h1", "Node kitchen")
 	b.sees(".tiles", "469")
-	b.sees("main", "equal with all 2 peers")
+	b.sees("main", "equal with all 2")
+	b.sees(".facts", "minikv ticket cities --write")
+	b.sees(".facts", "minikv serve --public sensors --peer /ip4/127.0.0.1/tcp/")
 	b.sees(".mesh", string(m.nodes[1].ID())[len(m.nodes[1].ID())-6:])
 	for _, v := range views {
 		b.visit(v.link)
@@ -226,6 +228,10 @@ func TestReadableOnAPhoneAndInTheDark(t *testing.T) {
 				require.True(t, eventually(10*time.Second, func() bool { return js[int](b, `document.querySelectorAll('main td, main .empty').length`) > 0 }))
 				wide := js[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
 				require.LessOrEqual(t, wide, 0, "%s at %d: wider than the screen", hash, s.width)
+				if s == desktop {
+					cut := js[[]string](b, `[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText.slice(0, 100))`)
+					require.Empty(t, cut, "%s: a table is cut off", hash)
+				}
 				if s == phone {
 					out := js[[]string](b, `[...document.querySelectorAll('main *')].filter((e) => !e.closest('.vh, thead, pre') && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 100))`)
 					require.Empty(t, out, "%s: cut off", hash)

@@ -48,15 +48,29 @@ func newMesh(t *testing.T, n int, cfg server.WebConfig) *mesh {
 		}
 		m.nodes = append(m.nodes, node)
 	}
-	for _, name := range []string{"cities", "sensors", "jobs"} {
-		for _, n := range m.nodes {
-			_, err := n.Registry(m.ctx, name, minikv.Public())
-			require.NoError(t, err)
-		}
+	for _, n := range m.nodes {
+		_, err := n.Registry(m.ctx, "sensors", minikv.Public())
+		require.NoError(t, err)
+	}
+	for _, name := range []string{"cities", "jobs"} {
+		m.share(name)
 	}
 	m.cfg, m.addr = cfg, "127.0.0.1:0"
 	m.serve()
 	return m
+}
+
+// share makes a private registry on the first node, which the others join.
+func (m *mesh) share(name string) {
+	m.t.Helper()
+	r, err := m.nodes[0].Registry(m.ctx, name)
+	require.NoError(m.t, err)
+	ticket, err := r.Ticket(m.ctx, minikv.TicketOptions{Rights: minikv.RightsWrite})
+	require.NoError(m.t, err)
+	for _, n := range m.nodes[1:] {
+		_, err := n.Join(m.ctx, ticket)
+		require.NoError(m.t, err)
+	}
 }
 
 // serve serves the page of the first node, at the same address each time.

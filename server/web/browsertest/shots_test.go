@@ -30,11 +30,8 @@ func TestShots(t *testing.T) {
 	m.stop()
 	m.dir = "/var/lib/minikv" // what the page says; a test's own is nothing to look at
 	m.serve()
-	b := newBrowser(t)
 	m.fill()
 	m.settle()
-	b.open(m.url)
-	b.sees("#link", "live")
 	_, err := m.reg(1, "jobs").Lock(m.ctx, "nightly/03", minikv.TTL(30*time.Second))
 	require.NoError(t, err)
 	own, err := m.reg(0, "cities").Lock(m.ctx, "de/berlin", minikv.TTL(2*time.Minute))
@@ -54,6 +51,9 @@ func TestShots(t *testing.T) {
 			m.nodes = append(m.nodes, m.nodes[1])
 		}
 	}
+	b := newBrowser(t)
+	b.open(m.url)
+	b.sees("#link", "live")
 	for _, v := range []struct{ name, hash, waits string }{
 		{"overview", "#/", "verified"}, {"keys", "#/keys?registry=cities", "at/graz"}, {"key", "#/keys?registry=cities&prefix=de&key=de%2Fberlin", "History"}, {"changes", "#/changes", "written"},
 		{"locks", "#/locks", "de/berlin"}, {"peers", "#/peers", "Convergence"}, {"trouble", "#/trouble", "Late writes"}, {"sensors", "#/keys?registry=sensors", "camera"},
@@ -65,7 +65,7 @@ func TestShots(t *testing.T) {
 				b.sees("main", v.waits)
 				<-time.After(700 * time.Millisecond) // colours fade in
 				name := fmt.Sprintf("%s-%d-%s.png", v.name, s.width, map[bool]string{true: "dark", false: "light"}[dark])
-				b.shot(filepath.Join(*shots, name), map[size]float64{desktop: 1160, phone: 1300}[s])
+				b.shot(filepath.Join(*shots, name), map[size]float64{desktop: 1225, phone: 1300}[s])
 			}
 		}
 	}

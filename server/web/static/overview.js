@@ -31,7 +31,7 @@ const plots = [
     {name: 'in', of: (s) => s.bytes_in}, {name: 'out', of: (s) => s.bytes_out}], (n) => `${bytes(n)}/s`),
 ];
 
-const registries = table('Registries', [['Registry', 'key'], ['Access', ''], ['Keys', 'right'], ['Size', 'right nowrap'], ['Locks', 'right'], ['Last change', 'nowrap'], ['Agreement', '']]);
+const registries = table('Registries', [['Registry', 'key'], ['Access', ''], ['Keys', 'right'], ['Size', 'right nowrap'], ['Locks', 'right'], ['Changed', 'nowrap'], ['Agreement', '']]);
 const none = empty('No registry is open. Open one with: minikv reg add NAME --public');
 const node = el('dl', {class: 'facts'});
 const picture = mesh();
@@ -42,7 +42,7 @@ export const root = el('div', {class: 'view'},
     el('p', {class: 'lead', text: 'A minikv node holds named maps, called registries. Every node that opens a registry holds all of it, and any node may write to it, connected or not; they make each other equal by themselves.'})),
   el('dl', {class: 'tiles'}, Object.values(tiles).map((t) => t.node)),
   el('div', {class: 'grid'},
-    card('Registries', 'Named maps. Follow one to its keys. Agreement: gossip carries changes at once; from time to time an exchange verifies that both hold exactly the same.', registries.node, none,
+    card('Registries', 'Named maps. Follow one to its keys. Agreement, with the peers that share it: gossip carries changes at once; from time to time an exchange verifies that both hold exactly the same.', registries.node, none,
       el('section', null, el('h3', {text: 'This node'}), node)),
     card('Peers', 'This node in the middle, and how it reaches the others.', picture.node)),
   el('div', {class: 'plots'}, plots.map((p) => p.node)),
@@ -65,7 +65,7 @@ function agreement(r, stats) {
 function agreementBadge(node, r, stats) {
   const {all, equal, verified, oldest} = agreement(r, stats);
   if (all === 0) state(node, '', 'no peer shares it');
-  else if (equal === all) state(node, 'good', all === 1 ? 'equal with the peer' : `equal with all ${all} peers`);
+  else if (equal === all) state(node, 'good', all === 1 ? 'equal with the peer' : `equal with all ${all}`);
   else if (verified === all) state(node, 'good', `verified ${ago(oldest)}`);
   else state(node, 'warn', `${verified} of ${all} verified lately`);
 }
@@ -76,6 +76,17 @@ function access(r) {
   return `private, ${{read: 'may read', write: 'may write', owner: 'owner'}[r.rights] || r.rights}`;
 }
 
+// joining says how another node comes to share what is here.
+function joining(s) {
+  if (!s.addrs.length) return [['Join it', 'nobody can: it does not listen']];
+  const mono = (words) => el('span', {class: 'mono', text: words});
+  const name = (kind) => (s.registries.find((r) => r.kind === kind && /^[\w.-]+$/.test(r.name)) || {name: 'NAME'}).name;
+  const rows = [];
+  if (s.registries.some((r) => r.kind === 'private')) rows.push(['Share a private registry', el('span', null, 'here ', mono(`minikv ticket ${name('private')} --write`), ', and paste what it prints there: ', mono('minikv join -'))]);
+  if (s.registries.some((r) => r.kind !== 'private')) rows.push(['Share a public one', el('span', null, 'there ', mono(`minikv serve --public ${name('public')} --peer ${s.addrs[0]}`))]);
+  return rows;
+}
+
 // describe tells what hardly ever changes.
 async function describe() {
   const s = await get('/v1/status').catch(() => null);
@@ -83,7 +94,7 @@ async function describe() {
   const rows = [['Id', el('span', {class: 'mono', text: s.node})], ['Data', s.storage === 'memory' ? 'in memory: gone when the node ends' : el('span', null, 'in ', el('span', {class: 'mono', text: s.storage}))],
     ['Up since', `${moment(s.started)} (${span(now() - Date.parse(s.started))})`],
     ['Finds peers', s.discovery === 'none' ? 'that it is told of, and those that call' : `by itself (${s.discovery})`],
-    ['Join it', s.addrs.length ? el('span', {class: 'mono', text: `minikv serve --peer ${s.addrs[0]}`}) : 'nobody can: it does not listen']];
+    ...joining(s)];
   node.replaceChildren(...rows.flatMap(([k, v]) => [el('dt', {text: k}), el('dd', null, v)]));
 }
 
