@@ -1,6 +1,7 @@
 package hostile_test
 
 import (
+	"flag"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/minikv/minikv"
 	"github.com/minikv/minikv/property_test/hostile"
 )
 
@@ -234,14 +236,97 @@ func TestInsiders(t *testing.T) {
 		{"flapping subscription", expect{ticket: true}},
 		{"leases of others", expect{refused: []string{"malformed"}, ticket: true}},
 		{"expiries", expect{ticket: true}},
-		{"flood of writers", expect{ticket: true, each: true, keys: 3_000}},
-		{"flood of keys", expect{ticket: true, each: true, keys: 10_000}},
-		{"flood of tombstones", expect{ticket: true, each: true, keys: 10_000}},
+		{"flood of writers", expect{ticket: true, each: true, share: 1, keys: 3_000}},
+		{"flood of keys", expect{ticket: true, each: true, share: 1, keys: 10_000}},
+		{"flood of tombstones", expect{ticket: true, each: true, share: 1, keys: 10_000}},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			m.t = t
 			e.t = t
 			m.attack(e, a.name, a.expect)
+		})
+	}
+}
+
+// A node whom attackers have reached first, many of them, and who dials it all the time, still has its links to the honest
+// nodes that it knows, and what they write.
+func TestEclipse(t *testing.T) {
+	e := newEnemies(t)
+	m := newMesh(t, 3)
+	victim := config()
+	victim.MaxConnections = 24
+	text := m.ticket(minikv.RightsWrite)
+	r := m.open(victim, func(n *minikv.Node) (*minikv.Registry, error) { return n.Join(ctx, text) })
+	o := hostile.Order{Attack: "eclipse", Number: 30, Nodes: r.Node().Addrs()[:1], Tickets: m.tickets, Seed: *seed}
+	e.start(o)
+	known := m.addrs()
+	for _, addr := range known {
+		_, err := r.Node().Connect(within(t), addr)
+		require.NoError(t, err)
+	}
+	m.regs = append(m.regs, r)
+	for range 3 {
+		m.work()
+		outbound := 0
+		for _, p := range r.Node().Peers() {
+			for _, addr := range known {
+				if p.Connected && !p.Inbound && strings.HasSuffix(addr, string(p.ID)) {
+					outbound++
+				}
+			}
+		}
+		require.GreaterOrEqual(t, outbound, 2, "links to honest nodes")
+	}
+	report := e.end(o)[0]
+	t.Logf("30 attackers were %v and saw %v", report.Sent, report.Seen)
+	m.settle()
+	m.requireNoBlame()
+}
+
+var long = flag.Duration("hostile.long", 0, "how long the campaign of all attacks at a time goes on; 0: it is left out")
+
+// TestAllAtATime runs all attacks but the floods beside each other, at 4 and at 20 attackers for each honest node. What
+// members may delete is put back at the end.
+func TestAllAtATime(t *testing.T) {
+	if *long == 0 {
+		t.Skip("NOT RUN: the long campaign needs -hostile.long")
+	}
+	var names []string
+	for _, name := range hostile.Attacks() {
+		if !strings.HasPrefix(name, "flood") && name != "eclipse" && name != "forgotten deletes" {
+			names = append(names, name)
+		}
+	}
+	for _, ratio := range []int{4, 20} {
+		t.Run(fmt.Sprint(ratio, " to 1"), func(t *testing.T) {
+			e, m := newEnemies(t), newMesh(t, 3)
+			var orders []hostile.Order
+			total := ratio * len(m.regs)
+			for i, name := range names {
+				if number := (total*(i+1))/len(names) - total*i/len(names); number > 0 {
+					orders = append(orders, hostile.Order{Attack: name, Number: number, Nodes: m.addrs(), Tickets: m.tickets, Seed: *seed, Keys: 1000})
+				}
+			}
+			before, spent, began := resident(t), effort(t), time.Now()
+			e.start(orders...)
+			rounds, slowest, growth := 0, time.Duration(0), int64(0)
+			for time.Since(began) < *long {
+				slowest = max(slowest, m.work())
+				growth = max(growth, resident(t)-before)
+				rounds++
+			}
+			share := float64(effort(t)-spent) / float64(time.Since(began)) / float64(total)
+			sent := 0
+			for _, r := range e.end(orders...) {
+				for _, n := range r.Sent {
+					sent += n
+				}
+			}
+			m.settle()
+			m.requireNoBlame()
+			m.requireClocks()
+			t.Logf("%d attackers of %d kinds for %v sent %d hostile messages; %d rounds of honest work, the slowest took %v (quiet %v); memory of 3 nodes grew by %.0f MiB; processor %.1f %% for each attacker, honest work included",
+				total, len(orders), time.Since(began).Round(time.Second), sent, rounds, slowest.Round(time.Millisecond), m.quiet.Round(time.Millisecond), float64(growth)/(1<<20), 100*share)
 		})
 	}
 }

@@ -38,7 +38,8 @@ func futureStamps(a *attacker) error {
 		e := entry("n0/0", "from the future", crdt.Dot{Actor: actor, Seq: 2})
 		kind := ""
 		switch a.pick(3) {
-		case 0: // the message takes a while to arrive: a second is more than the time it takes
+		case 0: // one that takes longer than a second to arrive may well be taken
+			e.Key = "insider/future"
 			kind, e.Stamp = "just over the skew", hlc.FromTime(time.Now().Add(maxSkew+time.Second))
 		case 1:
 			kind, e.Stamp = "100 years", hlc.FromTime(time.Now().AddDate(100, 0, 0))

@@ -284,6 +284,9 @@ func (s *session) disagree() error {
 		case *replica.Entries:
 			got += uint64(len(f.Entries))
 		case *replica.Status:
+			if !a.pause(pace) {
+				return a.ctx.Err()
+			}
 			a.sent("wrong root")
 			root := lwwmap.Digest(a.noise(16))
 			tops := &replica.Tops{Sums: []replica.TopSum{{Top: byte(a.pick(256)), Sum: lwwmap.Digest(a.noise(16))}}}

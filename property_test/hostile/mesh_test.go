@@ -50,7 +50,7 @@ func config() minikv.Config {
 
 func newMesh(t *testing.T, n int) *mesh {
 	m := &mesh{t: t, want: map[string][]byte{}, conduct: map[string]map[string]uint64{}, banned: map[string]bool{}}
-	m.regs = append(m.regs, m.open(func(n *minikv.Node) (*minikv.Registry, error) { return n.Registry(ctx, "test") }))
+	m.regs = append(m.regs, m.open(config(), func(n *minikv.Node) (*minikv.Registry, error) { return n.Registry(ctx, "test") }))
 	m.tickets = map[string]string{
 		hostile.TicketRead:    m.ticket(minikv.RightsRead),
 		hostile.TicketWrite:   m.ticket(minikv.RightsWrite),
@@ -80,9 +80,9 @@ func (m *mesh) calibrate() {
 	m.effort = (effort(m.t) - before) / rounds
 }
 
-func (m *mesh) open(registry func(*minikv.Node) (*minikv.Registry, error)) *minikv.Registry {
+func (m *mesh) open(cfg minikv.Config, registry func(*minikv.Node) (*minikv.Registry, error)) *minikv.Registry {
 	m.t.Helper()
-	n, err := minikv.Open(ctx, "", config())
+	n, err := minikv.Open(ctx, "", cfg)
 	require.NoError(m.t, err)
 	m.t.Cleanup(func() { require.NoError(m.t, n.Close()) })
 	r, err := registry(n)
@@ -117,7 +117,7 @@ func expired(t *testing.T, owner string) string {
 func (m *mesh) join() *minikv.Registry {
 	m.t.Helper()
 	text := m.ticket(minikv.RightsWrite)
-	r := m.open(func(n *minikv.Node) (*minikv.Registry, error) { return n.Join(ctx, text) })
+	r := m.open(config(), func(n *minikv.Node) (*minikv.Registry, error) { return n.Join(ctx, text) })
 	for _, o := range m.regs {
 		_, err := r.Node().Connect(within(m.t), o.Node().Addrs()[0])
 		require.NoError(m.t, err)
