@@ -30,11 +30,10 @@ type Registry struct {
 
 	member atomic.Pointer[membership] // nil: public
 	shared atomic.Bool                // a ticket was made
+	broken atomic.Pointer[error]      // why nothing can be written: a step could not be committed; written under mu
 
-	mu         stepMutex   // guards what follows, and every call of rep
-	err        error       // why nothing works any more: closed, or never opened
-	broken     error       // why nothing can be written: a step could not be committed
-	isBroken   atomic.Bool // it is set
+	mu         stepMutex // guards what follows, and every call of rep
+	err        error     // why nothing works any more: closed, or never opened
 	rep        *replica.Replica
 	m          *lwwmap.Map // rep's
 	writers    map[crdt.Actor]PeerID

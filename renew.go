@@ -29,8 +29,7 @@ func (n *Node) renew() error {
 	}
 	for _, r := range open {
 		if err == nil {
-			r.broken = nil
-			r.isBroken.Store(false)
+			r.broken.Store(nil)
 		}
 		r.mu.RWMutex.Unlock()
 		r.link.kick()

@@ -39,9 +39,9 @@ func (r *Registry) commit() {
 		return
 	}
 	r.m.Observe(r.node.clock.Last())
-	if err := r.m.Commit(); err != nil && r.broken == nil {
-		r.broken = fmt.Errorf("the registry takes no more writes: %w", err)
-		r.isBroken.Store(true)
+	if err := r.m.Commit(); err != nil && r.broken.Load() == nil {
+		err := fmt.Errorf("the registry takes no more writes: %w", err)
+		r.broken.Store(&err)
 		r.node.cfg.Logger.Error("a step could not be committed", "registry", r.name, "err", err)
 	}
 }
@@ -49,13 +49,14 @@ func (r *Registry) commit() {
 // writable returns why nothing may change now. To be asked before a step, which cannot be taken back. The
 // registry is locked.
 func (r *Registry) writable() error {
-	switch {
-	case r.err != nil:
+	if r.err != nil {
 		return r.err
-	case r.broken != nil:
-		return r.broken
-	case r.node.store() != nil:
-		return r.node.store().Writable()
+	}
+	if err := r.broken.Load(); err != nil {
+		return *err
+	}
+	if s := r.node.store(); s != nil {
+		return s.Writable()
 	}
 	return nil
 }
@@ -66,13 +67,8 @@ func (r *Registry) settle(err error) error {
 	if err != nil || r.node.store() == nil {
 		return err
 	}
-	if r.isBroken.Load() { // one who has just written need not queue for the lock again
-		r.mu.RLock()
-		err = r.broken
-		r.mu.RUnlock()
-	}
-	if err != nil {
-		return err
+	if err := r.broken.Load(); err != nil {
+		return *err
 	}
 	return r.node.settle()
 }

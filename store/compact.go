@@ -121,7 +121,7 @@ func (s *Store) foldRegistry(name string) error {
 		t = &table{view: view{s: s, number: r.number}}
 	}
 	return s.use(func() error {
-		if err := t.flush(nil); err != nil {
+		if err := t.flush(); err != nil {
 			return err
 		}
 		now := &table{view: view{s: s, number: r.number}}

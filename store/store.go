@@ -499,7 +499,7 @@ func (s *Store) Release(name string) error {
 		if err := t.cut(); err != nil {
 			return err
 		}
-		if err := t.flush(nil); err != nil {
+		if err := t.flush(); err != nil {
 			return err
 		}
 		if s.Err() != nil {

@@ -9,7 +9,7 @@ func (g *group) sync(tables []*table) error {
 		return g.syncOne(tables[0])
 	}
 	for _, t := range tables {
-		if err := t.flushLocked(nil); err != nil {
+		if err := t.flushLocked(); err != nil {
 			return err
 		}
 	}

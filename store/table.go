@@ -22,6 +22,8 @@ type table struct {
 	dots    *pebble.Batch           // rows by dot, to follow those of batch: an ascending run costs the engine little
 	indexed *pebble.Batch           // both, once something had to be read in order within a step
 	pending map[place]lwwmap.Record // the same by key; the zero record: removed
+	handed  *handed                 // what was in them before; nil: the engine has it
+	spare   map[place]lwwmap.Record // an empty one
 	inStep  bool                    // something changed since the last Commit
 	ended   lwwmap.Step             // what the steps that have ended changed beside records
 	steps   int                     // in ended
@@ -54,8 +56,9 @@ const (
 
 // reading returns what shows all changes, for reading in order.
 func (t *table) reading() (pebble.Reader, error) {
+	t.awaitHanded()
 	if t.batch != nil && !t.inStep {
-		if err := t.flush(nil); err != nil {
+		if err := t.flush(); err != nil {
 			return nil, err
 		}
 	}
@@ -76,6 +79,11 @@ func (t *table) reading() (pebble.Reader, error) {
 func (t *table) Get(kind lwwmap.Kind, key string) (rec lwwmap.Record) {
 	if len(t.pending) > 0 {
 		if rec, ok := t.pending[place{kind, key}]; ok {
+			return rec
+		}
+	}
+	if h := t.handed; h != nil {
+		if rec, ok := h.pending[place{kind, key}]; ok {
 			return rec
 		}
 	}
@@ -206,7 +214,7 @@ func (t *table) Fork() lwwmap.View {
 		if t.inStep {
 			return errForkInStep
 		}
-		if err := t.flush(nil); err != nil {
+		if err := t.flush(); err != nil {
 			return err
 		}
 		v.take()
@@ -244,7 +252,7 @@ func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 			t.s.group.waits(t)
 		}
 		if t.lock == nil || t.batch.Len()+t.dots.Len() >= gatherBytes {
-			if err := t.flush(nil); err != nil {
+			if err := t.flush(); err != nil {
 				return err
 			}
 		}
@@ -252,40 +260,104 @@ func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 	})
 }
 
-// flush hands the steps that have ended to the engine: with synced, which is to
-// be waited for, also to the disk. The owner's lock is held, and the store in use.
-// After a failure of the disk the engine takes them all the same, in memory, so
-// that reads find them.
-func (t *table) flush(synced **pebble.Batch) error {
-	if t.steps == 0 {
-		return nil
+// flush hands the steps that have ended to the engine. The owner's lock is held, and
+// the store in use. After a failure of the disk the engine takes them all the same, in
+// memory, so that reads find them.
+func (t *table) flush() error {
+	t.awaitHanded()
+	h, err := t.takeOut()
+	if h == nil {
+		return err
 	}
-	if t.s.broken.Load() {
-		return t.s.Err()
-	}
-	err := t.s.engine(func() error {
-		b := t.batch
-		if err := errors.Join(b.Apply(t.dots, nil), t.journal(b)); err != nil {
+	t.give(h, pebble.NoSync)
+	t.awaitHanded()
+	return t.s.Err()
+}
+
+// handed are steps on their way to the engine. They are read here until it has them.
+type handed struct {
+	batch   *pebble.Batch
+	pending map[place]lwwmap.Record
+	done    chan struct{} // closed when it has
+}
+
+// handOver is flush for one who is not the owner and waits for the disk, by the batch
+// that it returns; nil if there is nothing to hand over. The owner goes on as soon as
+// the steps have been taken out, while the engine works. Only for who makes an fsync.
+func (t *table) handOver() (b *pebble.Batch, err error) {
+	t.lock.Lock()
+	unlock := sync.OnceFunc(t.lock.Unlock)
+	defer unlock()
+	err = t.s.use(func() error {
+		t.awaitHanded()
+		h, err := t.takeOut()
+		if h == nil {
 			return err
 		}
-		if synced == nil {
-			return b.Commit(pebble.NoSync)
-		}
-		*synced = b
-		return t.s.db.ApplyNoSyncWait(b, pebble.Sync)
-	})
-	steps := t.steps
-	if synced != nil {
-		t.batch = nil // its waiter closes it
-	}
-	t.discard()
-	if err != nil {
-		t.s.fail(err)
-		t.fail(err)
+		t.s.group.admitLate()
+		unlock()
+		b = h.batch
+		t.give(h, pebble.Sync)
 		return t.s.Err()
+	})
+	return b, err
+}
+
+// awaitHanded waits until the engine has what it was handed: it gets all in order.
+func (t *table) awaitHanded() {
+	h := t.handed
+	if h == nil {
+		return
 	}
+	<-h.done
+	t.handed = nil
+	if len(h.pending) <= 4096 {
+		clear(h.pending)
+		t.spare = h.pending
+	}
+}
+
+// takeOut makes one batch of the steps that have ended, nil if there are none.
+func (t *table) takeOut() (*handed, error) {
+	if t.steps == 0 {
+		return nil, nil
+	}
+	if t.s.broken.Load() {
+		return nil, t.s.Err()
+	}
+	b := t.batch
+	err := t.s.engine(func() error { return errors.Join(b.Apply(t.dots, nil), t.journal(b)) })
+	if err != nil {
+		t.discard()
+		t.failAll(err)
+		return nil, t.s.Err()
+	}
+	t.handed = &handed{batch: b, pending: t.pending, done: make(chan struct{})}
+	steps := t.steps
+	t.batch, t.pending, t.spare = nil, t.spare, nil // who waits for the batch closes it
+	t.discard()
 	t.s.group.made(t, steps)
-	return nil
+	return t.handed, nil
+}
+
+// give gives the engine what was taken out.
+func (t *table) give(h *handed, o *pebble.WriteOptions) {
+	defer close(h.done)
+	err := t.s.engine(func() error {
+		if o.Sync {
+			return t.s.db.ApplyNoSyncWait(h.batch, o)
+		}
+		defer h.batch.Close()
+		return h.batch.Commit(o)
+	})
+	if err != nil {
+		t.failAll(err)
+	}
+}
+
+func (t *table) failAll(err error) {
+	t.s.fail(err)
+	t.fail(err)
 }
 
 // journal adds the journal row of the steps that have ended, and what else has
@@ -316,6 +388,7 @@ func (t *table) journal(b *pebble.Batch) error {
 // drop forgets the steps that the engine does not know yet, so that nobody hands
 // them to it when the registry has gone. The owner's lock is held.
 func (t *table) drop() {
+	t.awaitHanded()
 	steps := t.steps
 	t.discard()
 	t.backlog.reset()
