@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -183,6 +184,42 @@ func (m *mesh) write() {
 		})
 	}
 	all.Wait()
+}
+
+// workOrPutBack is work where members may have entries removed by what they claim to have seen: what does not arrive has to
+// be kept aside by a node, and is put back. It returns how many entries that were.
+func (m *mesh) workOrPutBack() (took time.Duration, lost int) {
+	m.t.Helper()
+	began := time.Now()
+	m.write()
+	for !m.arrived(10 * time.Second) {
+		for key, want := range m.want {
+			if want != nil && !m.everywhere(key, want) && m.putBack(key, want) {
+				lost++
+			}
+		}
+		require.Less(m.t, time.Since(began), 2*time.Minute, "%s", lazily(func() string { return m.differences() }))
+	}
+	return time.Since(began), lost
+}
+
+// arrived waits for some time until all nodes hold what honest nodes wrote.
+func (m *mesh) arrived(most time.Duration) bool {
+	for began := time.Now(); time.Since(began) < most; <-time.After(2 * time.Millisecond) {
+		if !slices.ContainsFunc(m.regs, func(r *minikv.Registry) bool { return m.differs(r) != "" }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *mesh) everywhere(key string, want []byte) bool {
+	for _, r := range m.regs {
+		if e, err := r.Get(ctx, key); err != nil || !bytes.Equal(e.Value, want) {
+			return false
+		}
+	}
+	return true
 }
 
 // recover puts back what honest nodes wrote and an exchange removed on a peer's word, from where nodes keep that. All that
