@@ -315,6 +315,16 @@ func (m *mesh) settle() {
 	}, time.Minute, 2*time.Millisecond, "%s", lazily(func() string { return m.differences() }))
 }
 
+// keptOf describes what a node has kept aside under a key.
+func keptOf(r *minikv.Registry, key string) (out string) {
+	for q, err := range r.Quarantined(ctx) {
+		if err == nil && q.Key == key {
+			out += fmt.Sprintf(" %d bytes, %.40q of %q", len(q.Value), q.Value, q.Writer)
+		}
+	}
+	return out
+}
+
 type lazily func() string
 
 func (l lazily) String() string { return l() }
@@ -323,6 +333,11 @@ func (m *mesh) differences() string {
 	var b strings.Builder
 	for i, r := range m.regs {
 		fmt.Fprintf(&b, "node %d: root %s: %s\n", i, r.Root(), m.differs(r))
+		for key, want := range m.want {
+			if e, err := r.Get(ctx, key); want != nil && (err != nil || !bytes.Equal(e.Value, want)) {
+				fmt.Fprintf(&b, "  %s of %d bytes, %.40q: %v; kept aside: %s\n", key, len(want), want, err, keptOf(r, key))
+			}
+		}
 	}
 	return b.String()
 }
