@@ -161,9 +161,9 @@ func ExampleStanding() {
 		log.Fatal(err)
 	}
 	for _, s := range a.Standings() {
-		fmt.Println(s.Peer == b.Node().ID(), s.Joined, s.State == a.State(), s.Keys)
+		fmt.Println(s.Peer == b.Node().ID(), s.State == a.State(), s.Keys)
 	}
-	// Output: true true true 1
+	// Output: true true 1
 }
 
 func ExampleMetrics() {
