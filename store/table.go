@@ -269,9 +269,9 @@ func (t *table) flush() error {
 	if h == nil {
 		return err
 	}
-	t.give(h, pebble.NoSync)
+	err = t.give(h, pebble.NoSync)
 	t.awaitHanded()
-	return t.s.Err()
+	return err
 }
 
 // handed are steps on their way to the engine. They are read here until it has them.
@@ -297,7 +297,9 @@ func (t *table) handOver() (b *pebble.Batch, err error) {
 		t.s.group.admitLate()
 		unlock()
 		b = h.batch
-		t.give(h, pebble.Sync)
+		if err := t.give(h, pebble.Sync); err != nil {
+			return err
+		}
 		return t.s.Err()
 	})
 	return b, err
@@ -341,7 +343,7 @@ func (t *table) takeOut() (*handed, error) {
 }
 
 // give gives the engine what was taken out.
-func (t *table) give(h *handed, o *pebble.WriteOptions) {
+func (t *table) give(h *handed, o *pebble.WriteOptions) error {
 	defer close(h.done)
 	err := t.s.engine(func() error {
 		if o.Sync {
@@ -352,7 +354,9 @@ func (t *table) give(h *handed, o *pebble.WriteOptions) {
 	})
 	if err != nil {
 		t.failAll(err)
+		return t.s.Err()
 	}
+	return nil
 }
 
 func (t *table) failAll(err error) {
