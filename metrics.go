@@ -22,7 +22,7 @@ type Metrics struct {
 
 	RefusedSkew      uint64 // entries with a stamp too far ahead
 	RefusedBounds    uint64 // entries whose key or value is over the limits
-	RefusedForged    uint64 // entries under another peer's name
+	RefusedForged    uint64 // entries under another peer's name, also those that one passed on who could not know
 	RefusedMalformed uint64 // entries that no node writes
 	RefusedMessages  uint64 // messages and frames that cannot be read
 
@@ -93,8 +93,8 @@ func (r *Registry) Metrics() Metrics {
 		Keys: int64(r.m.Len(lwwmap.Data)), Tombstones: int64(r.m.Tombstones()), Leases: int64(r.m.Len(lwwmap.Lease)), Bytes: r.m.Bytes(),
 		Puts: c.puts, Deletes: c.deletes,
 		Merged: s.Merged, Expired: s.Expired, Collected: s.Collected, Dropped: s.Dropped, Quarantined: int64(r.quarantine.held.len()), LateWrites: s.Late,
-		Refused:     c.refused + s.Refused.Skew + s.Refused.Total(),
-		RefusedSkew: s.Refused.Skew, RefusedBounds: s.Refused.Bounds, RefusedForged: s.Refused.Forged,
+		Refused:     c.refused + s.Refused.Total(),
+		RefusedSkew: s.Refused.Skew, RefusedBounds: s.Refused.Bounds, RefusedForged: s.Refused.Forged + s.Refused.Passed,
 		RefusedMalformed: s.Refused.Malformed, RefusedMessages: c.refused,
 		GossipOut: s.Sent, GossipIn: c.gossipIn,
 		Syncs: s.Sessions.Equal + s.Sessions.Merged, SyncsFailed: s.Sessions.Unverified + s.Sessions.Failed,

@@ -200,6 +200,8 @@ func TestClockAheadIsRefused(t *testing.T) {
 	p := a.Node().Peers()[0]
 	require.Equal(t, map[string]uint64{minikv.RefusedSkew: p.Refused}, p.Refusals)
 	require.Zero(t, p.BannedUntil, "its clock may be this node's own fault")
+	m := a.Metrics()
+	require.Equal(t, m.RefusedSkew+m.RefusedBounds+m.RefusedForged+m.RefusedMalformed+m.RefusedMessages, m.Refused, "each once")
 }
 
 // The hybrid clocks of its peers follow a node that is ahead of them; it is told all the same.

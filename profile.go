@@ -22,7 +22,7 @@ var profiles = map[Profile]profile{
 	ProfileServer:  {limits: p2p.LimitsServer, cache: 256 << 20, pingEvery: p2p.DefaultPingEvery, syncEvery: DefaultSyncInterval},
 }
 
-// limitsOf are the limits of a configuration.
+// limits are those of the profile, with as many connections as the configuration says.
 func (c Config) limits() p2p.Limits {
 	l := profiles[c.Profile].limits
 	l.Conns = c.MaxConnections
