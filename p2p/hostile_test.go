@@ -403,13 +403,7 @@ func TestForeignProtocolsDoNotMesh(t *testing.T) {
 
 // Whoever has not shown membership is sent nothing, though it subscribes and grafts; what it sends is heard.
 func TestGossipIsForProvedPeers(t *testing.T) {
-	s := &scene{victim: newHost(t, func(c *p2p.Config) { c.ProveFirst = true }), in: newInbox()}
-	s.topic = join(t, s.victim, "reg", s.in.handle)
-	s.attacker, s.bystander = newRawPeer(t, s.victim, "reg"), newRawPeer(t, s.victim, "reg")
-	s.victim.Prove(s.bystander.host.ID().String(), "reg", time.Time{})
-	meet(t, 1, s.topic)
-	require.Eventually(t, func() bool { return len(s.topic.Peers()) == 2 }, patience, time.Millisecond)
-	warm(t, s.topic, s.bystander)
+	s := newStage(t)
 	for i := range 3 {
 		require.NoError(t, s.topic.Publish(t.Context(), []byte{byte(i)}))
 		require.Eventually(t, func() bool { return s.bystander.heard(string(rune(i))) }, patience, time.Millisecond)

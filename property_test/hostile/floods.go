@@ -145,7 +145,7 @@ func unfinished(a *attacker) error {
 		return err
 	}
 	return a.rounds(func(n peer.AddrInfo) (func() error, error) {
-		var open []*session
+		var open []*pipe
 		for range 30 {
 			s, err := m.dial(n, nil)
 			if err != nil {
@@ -157,25 +157,9 @@ func unfinished(a *attacker) error {
 				continue
 			}
 			a.sent("2.5 MiB of an unfinished frame")
-			open = append(open, s)
+			open = append(open, s.pipe)
 		}
-		return func() error {
-			if !a.pause(100 * time.Millisecond) {
-				return errTurnedAway
-			}
-			live := open[:0]
-			for _, s := range open {
-				if s.write([]byte{1}) == nil {
-					live = append(live, s)
-				} else {
-					a.tally.note("stream ended")
-				}
-			}
-			if open = live; len(open) == 0 {
-				return errTurnedAway
-			}
-			return nil
-		}, nil
+		return a.drip(open, 100*time.Millisecond), nil
 	})
 }
 

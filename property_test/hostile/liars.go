@@ -3,12 +3,10 @@ package hostile
 import (
 	"errors"
 	"math"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/minikv/minikv/crdt"
-	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 	"github.com/minikv/minikv/replica"
 )
@@ -26,29 +24,42 @@ func init() {
 	attacks["endless session"] = endless
 }
 
-// told runs a session in which the attacker says of what it has seen what lie makes of the node's own context.
-func (m *member) told(n peer.AddrInfo, lie func(*session, *replica.Contexts) []lwwmap.Entry) error {
+// meet runs a session as far as the node's context, and goes on with then.
+func (m *member) meet(n peer.AddrInfo, then func(*session, *replica.Contexts) error) error {
 	s, err := m.dial(n, nil)
 	if err != nil {
 		return m.turnedDown(err)
 	}
 	defer s.close()
 	c, err := s.contexts()
+	if err == nil {
+		err = then(s, c)
+	}
 	if err != nil {
 		return m.turnedDown(err)
 	}
-	entries := lie(s, c)
-	if err := s.say(c, &replica.Entries{Last: true, Entries: entries}); err != nil {
-		return m.turnedDown(err)
-	}
-	state, err := s.agree(uint64(len(entries)))
-	if err != nil {
-		return m.turnedDown(err)
-	}
-	m.a.tally.note("session " + state.String())
-	s.drain()
 	return nil
 }
+
+// told runs a session in which the attacker says of what it has seen what lie makes of the node's own context.
+func (m *member) told(n peer.AddrInfo, lie func(*session, *replica.Contexts) []lwwmap.Entry) error {
+	return m.meet(n, func(s *session, c *replica.Contexts) error {
+		entries := lie(s, c)
+		if err := s.say(c, &replica.Entries{Last: true, Entries: entries}); err != nil {
+			return err
+		}
+		state, err := s.agree(uint64(len(entries)))
+		if err != nil {
+			return err
+		}
+		m.a.tally.note("session " + state.String())
+		s.drain()
+		return nil
+	})
+}
+
+// errNobody says that a node knows of no writer yet.
+var errNobody = errors.New("a context without actors")
 
 // turnedDown notes that a session came to nothing: the next one may do better.
 func (m *member) turnedDown(error) error {
@@ -76,24 +87,14 @@ func lyingContext(a *attacker, horizon bool) error {
 func lyingHorizon(a *attacker) error {
 	return a.insider(func(m *member, _ *gossip, n peer.AddrInfo) error {
 		a.sent("claim to have forgotten deletes")
-		s, err := m.dial(n, nil)
-		if err != nil {
-			return m.turnedDown(err)
-		}
-		defer s.close()
-		c, err := s.contexts()
-		if err != nil {
-			return m.turnedDown(err)
-		}
-		c.Horizons = lwwmap.Horizons{}
-		c.Horizons[0].Stamp = s.mine.Clock
-		if err := s.say(c, &replica.Entries{Last: true}); err != nil {
-			return m.turnedDown(err)
-		}
-		if err := s.deny(); err != nil {
-			return m.turnedDown(err)
-		}
-		return nil
+		return m.meet(n, func(s *session, c *replica.Contexts) error {
+			c.Horizons = lwwmap.Horizons{}
+			c.Horizons[0].Stamp = s.mine.Clock
+			if err := s.say(c, &replica.Entries{Last: true}); err != nil {
+				return err
+			}
+			return s.deny()
+		})
 	})
 }
 
@@ -189,29 +190,25 @@ func ghosts(a *attacker) error {
 // claimedActors says by session that the nodes' actors are its own, so that their gossip would be taken for forged.
 func claimedActors(a *attacker) error {
 	return a.insider(func(m *member, _ *gossip, n peer.AddrInfo) error {
-		s, err := m.dial(n, nil)
-		if err != nil {
-			return m.turnedDown(err)
-		}
-		defer s.close()
-		c, err := s.contexts()
-		if err != nil || len(c.Spans) == 0 {
-			return m.turnedDown(err)
-		}
-		forged := replica.Origin(a.id.String(), [16]byte(a.noise(16)), hlc.FromTime(time.Now()))
-		victim := c.Spans[a.pick(len(c.Spans))].Actor
-		forged.Key, forged.Dot = key(victim), crdt.Dot{Actor: victim, Seq: 1}
-		c.Horizons = lwwmap.Horizons{}
-		frames := []replica.Frame{c, &replica.Entries{Last: true}, &replica.Entries{Despite: true, Entries: []lwwmap.Entry{forged}}}
-		if a.pick(2) == 0 {
-			frames = []replica.Frame{claim(), &replica.Entries{Last: true, Entries: []lwwmap.Entry{forged}}}
-		}
-		a.sent("claim of an actor")
-		if err := s.say(frames...); err != nil {
-			return m.turnedDown(err)
-		}
-		_, _ = s.agree(1) // it is the entry that matters
-		return nil
+		return m.meet(n, func(s *session, c *replica.Contexts) error {
+			if len(c.Spans) == 0 {
+				return errNobody
+			}
+			_, forged := a.actor()
+			victim := c.Spans[a.pick(len(c.Spans))].Actor
+			forged.Key, forged.Dot = key(victim), crdt.Dot{Actor: victim, Seq: 1}
+			c.Horizons = lwwmap.Horizons{}
+			frames := []replica.Frame{c, &replica.Entries{Last: true}, &replica.Entries{Despite: true, Entries: []lwwmap.Entry{forged}}}
+			if a.pick(2) == 0 {
+				frames = []replica.Frame{claim(), &replica.Entries{Last: true, Entries: []lwwmap.Entry{forged}}}
+			}
+			a.sent("claim of an actor")
+			if err := s.say(frames...); err != nil {
+				return err
+			}
+			_, _ = s.agree(1) // it is the entry that matters
+			return nil
+		})
 	})
 }
 
@@ -223,16 +220,14 @@ func dotsOfOthers(a *attacker) error {
 		select {
 		case theirs = <-spans:
 		default:
-			s, err := m.dial(n, nil)
-			if err != nil {
-				return m.turnedDown(err)
+			if err := m.meet(n, func(_ *session, c *replica.Contexts) error {
+				if theirs = c.Spans; len(theirs) == 0 {
+					return errNobody
+				}
+				return nil
+			}); err != nil || len(theirs) == 0 {
+				return err
 			}
-			c, err := s.contexts()
-			s.close()
-			if err != nil || len(c.Spans) == 0 {
-				return m.turnedDown(err)
-			}
-			theirs = c.Spans
 		}
 		defer func() {
 			select {
@@ -254,21 +249,12 @@ func dotsOfOthers(a *attacker) error {
 // lyingRoot never agrees on what the join comes to, and audits for as long as the node does.
 func lyingRoot(a *attacker) error {
 	return a.insider(func(m *member, _ *gossip, n peer.AddrInfo) error {
-		s, err := m.dial(n, nil)
-		if err != nil {
-			return m.turnedDown(err)
-		}
-		defer s.close()
-		if _, err := s.contexts(); err != nil {
-			return m.turnedDown(err)
-		}
-		if err := s.say(claim(), &replica.Entries{Last: true}); err != nil {
-			return m.turnedDown(err)
-		}
-		if err := s.disagree(); err != nil {
-			return m.turnedDown(err)
-		}
-		return nil
+		return m.meet(n, func(s *session, _ *replica.Contexts) error {
+			if err := s.say(claim(), &replica.Entries{Last: true}); err != nil {
+				return err
+			}
+			return s.disagree()
+		})
 	})
 }
 

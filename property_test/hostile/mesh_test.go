@@ -206,11 +206,21 @@ func (m *mesh) workOrPutBack() (took time.Duration, lost int) {
 // arrived waits for some time until all nodes hold what honest nodes wrote.
 func (m *mesh) arrived(most time.Duration) bool {
 	for began := time.Now(); time.Since(began) < most; <-time.After(2 * time.Millisecond) {
-		if !slices.ContainsFunc(m.regs, func(r *minikv.Registry) bool { return m.differs(r) != "" }) {
+		if m.isComplete() {
 			return true
 		}
 	}
 	return false
+}
+
+// isComplete says whether all nodes hold what honest nodes wrote.
+func (m *mesh) isComplete() bool {
+	return !slices.ContainsFunc(m.regs, func(r *minikv.Registry) bool { return m.differs(r) != "" })
+}
+
+// isEqual says whether all nodes hold the same.
+func (m *mesh) isEqual() bool {
+	return !slices.ContainsFunc(m.regs[1:], func(r *minikv.Registry) bool { return r.Root() != m.regs[0].Root() })
 }
 
 func (m *mesh) everywhere(key string, want []byte) bool {
@@ -259,14 +269,7 @@ func (m *mesh) putBack(key string, want []byte) bool {
 // converge waits until all nodes are equal.
 func (m *mesh) converge() {
 	m.t.Helper()
-	require.Eventually(m.t, func() bool {
-		for _, r := range m.regs[1:] {
-			if r.Root() != m.regs[0].Root() {
-				return false
-			}
-		}
-		return true
-	}, time.Minute, 2*time.Millisecond)
+	require.Eventually(m.t, m.isEqual, time.Minute, 2*time.Millisecond)
 }
 
 // requireClocks requires that no node's clock was led further ahead than it may be.
@@ -292,27 +295,14 @@ func (m *mesh) requireLocks() {
 // arrive waits until all nodes hold what honest nodes wrote. Members who write all the time keep nodes from being equal.
 func (m *mesh) arrive() {
 	m.t.Helper()
-	require.Eventually(m.t, func() bool {
-		for _, r := range m.regs {
-			if m.differs(r) != "" {
-				return false
-			}
-		}
-		return true
-	}, time.Minute, 2*time.Millisecond, "%s", lazily(func() string { return m.differences() }))
+	require.Eventually(m.t, m.isComplete, time.Minute, 2*time.Millisecond, "%s", lazily(func() string { return m.differences() }))
 }
 
 // settle waits until all nodes are equal and hold what honest nodes wrote.
 func (m *mesh) settle() {
 	m.t.Helper()
-	require.Eventually(m.t, func() bool {
-		for _, r := range m.regs[1:] {
-			if r.Root() != m.regs[0].Root() {
-				return false
-			}
-		}
-		return m.differs(m.regs[0]) == ""
-	}, time.Minute, 2*time.Millisecond, "%s", lazily(func() string { return m.differences() }))
+	require.Eventually(m.t, func() bool { return m.isEqual() && m.differs(m.regs[0]) == "" }, time.Minute, 2*time.Millisecond,
+		"%s", lazily(func() string { return m.differences() }))
 }
 
 // keptOf describes what a node has kept aside under a key.

@@ -60,23 +60,28 @@ func drops(a *attacker) error {
 			}
 			open = append(open, p)
 		}
-		return func() error {
-			if !a.pause(time.Second) {
-				return errTurnedAway
-			}
-			live := open[:0]
-			for _, p := range open {
-				if p.write([]byte{1}) == nil {
-					a.sent("byte")
-					live = append(live, p)
-				} else {
-					a.tally.note("stream ended")
-				}
-			}
-			if open = live; len(open) == 0 {
-				return errTurnedAway
-			}
-			return nil
-		}, nil
+		return a.drip(open, time.Second), nil
 	})
+}
+
+// drip sends a byte on each stream at a time, for as long as one of them is there.
+func (a *attacker) drip(open []*pipe, every time.Duration) func() error {
+	return func() error {
+		if !a.pause(every) {
+			return errTurnedAway
+		}
+		live := open[:0]
+		for _, p := range open {
+			if p.write([]byte{1}) == nil {
+				a.sent("byte")
+				live = append(live, p)
+			} else {
+				a.tally.note("stream ended")
+			}
+		}
+		if open = live; len(open) == 0 {
+			return errTurnedAway
+		}
+		return nil
+	}
 }
