@@ -189,3 +189,13 @@ func (r *frameRoom) Bytes() (total, most int) {
 
 func (g *growing) Grow(n int) error { return g.grow(n) }
 func (g *growing) End()             { g.end() }
+
+// ResetGossip ends the gossip stream to a peer, as when one of two connections is closed.
+func (h *Host) ResetGossip(id string) bool {
+	p, err := peer.Decode(id)
+	if err != nil {
+		return false
+	}
+	out, ok := h.outs.Load(p)
+	return ok && out.(*gossipOut).Stream.Reset() == nil
+}

@@ -23,6 +23,7 @@ func (g gossipHost) SetStreamHandler(proto protocol.ID, handle network.StreamHan
 	g.Host.SetStreamHandler(proto, func(s network.Stream) {
 		in := &gossipIn{Stream: s, flow: g.h.inflow, peer: s.Conn().RemotePeer()}
 		in.buf = bufio.NewReaderSize((*gatedReader)(in), gossipReadBuffer)
+		g.h.goRun(func() { g.h.announceAgain(in.peer) })
 		handle(in)
 		g.h.subs.forget(in.peer)
 		g.h.inflow.forget(in.peer)

@@ -56,6 +56,7 @@ type Host struct {
 	inflow  *inflow
 	outflow *outflow
 	subs    *subscriptions
+	outs    sync.Map // peer.ID to the latest *gossipOut that is open
 	scores  atomic.Pointer[map[peer.ID]float64]
 	names   names
 	sealed  sync.Map // *byte, where the envelope begins, to its message id, during Publish

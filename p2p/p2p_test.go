@@ -2,6 +2,7 @@ package p2p_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -92,6 +93,28 @@ func meet(t testing.TB, want int, topics ...*p2p.Topic) {
 		}
 		return true
 	}, patience, time.Millisecond, "peers did not meet in the topic")
+}
+
+// A host whose stream to a peer has ended forgets what that subscribes to, and hears it again.
+func TestSubscriptionsAreToldAgain(t *testing.T) {
+	a, b := newHost(t), newHost(t)
+	in := newInbox()
+	ta, tb := join(t, a, "reg", in.handle), join(t, b, "reg", newInbox().handle)
+	connect(t, a, b)
+	meet(t, 1, ta, tb)
+	require.True(t, b.ResetGossip(a.ID()))
+	n := 0
+	require.Eventually(t, func() bool {
+		n++
+		require.NoError(t, tb.Publish(t.Context(), fmt.Append(nil, n)))
+		select {
+		case <-in.more:
+			return true
+		default:
+			return false
+		}
+	}, patience, 10*time.Millisecond)
+	meet(t, 1, ta, tb)
 }
 
 func TestGossipBothWays(t *testing.T) {
