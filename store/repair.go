@@ -15,17 +15,23 @@ import (
 	"github.com/minikv/minikv/lwwmap"
 )
 
+// makeWithin makes the store that is to take the place of the one in a directory.
+func makeWithin(dir string, o Options, fill func(*Store) error) error {
+	o.readOnly = false
+	making := o.FS.PathJoin(dir, makingName)
+	to, err := Open(making, o)
+	if err == nil {
+		err = errors.Join(fill(to), to.Close())
+	}
+	if err != nil {
+		_ = o.FS.RemoveAll(making) // the first error counts
+	}
+	return err
+}
+
 // repair makes a new store of what is right.
 func (c *checker) repair(o Options) error {
-	o.readOnly = false
-	making := o.FS.PathJoin(c.s.dir, makingName)
-	to, err := Open(making, o)
-	if err != nil {
-		return err
-	}
-	err = c.copy(to)
-	if err = errors.Join(err, to.Close()); err != nil {
-		_ = o.FS.RemoveAll(making) // the first error counts
+	if err := makeWithin(c.s.dir, o, c.copy); err != nil {
 		return err
 	}
 	c.repaired = true
@@ -113,16 +119,11 @@ func beginAnew(dir string, o Options, cause error) (r Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	o.readOnly = false
-	to, err := Open(o.FS.PathJoin(dir, makingName), o)
-	if err == nil {
-		err = to.Reserve(hlc.FromTime(time.Now()).Add(hlc.DefaultAhead)) // what it was nobody knows
-		err = errors.Join(err, to.Close())
-	}
+	err = makeWithin(dir, o, func(s *Store) error {
+		return s.Reserve(hlc.FromTime(time.Now()).Add(hlc.DefaultAhead)) // what it was nobody knows
+	})
 	if err == nil {
 		r.Kept, err = install(o.FS, dir)
-	} else {
-		_ = o.FS.RemoveAll(o.FS.PathJoin(dir, makingName)) // the first error counts
 	}
 	r.Repaired = err == nil
 	return r, errors.Join(err, lock.Close())
