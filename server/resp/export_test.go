@@ -6,8 +6,12 @@ import (
 	"github.com/minikv/minikv"
 )
 
-// Settle puts something else in the place of waiting for the disk. To be called before clients come.
+// Settle puts something else in the place of waiting for the disk. To be called before clients come, of a server
+// without loops: none of what they serve waits.
 func (s *Server) Settle(fn func(*minikv.Registry) error) { s.settle = fn }
+
+// Loops sets how many loops serve the clients. To be called before Serve.
+func (s *Server) Loops(n int) { s.loops = newLoops(s, n) }
 
 // Reader is the reader of commands, for tests.
 type Reader struct {
