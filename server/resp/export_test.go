@@ -62,3 +62,11 @@ func SpecNames() []string { return commandNames() }
 
 // Refused are the commands of Redis that are not offered, each with the reason.
 func Refused() map[string]string { return refused }
+
+// InLoops is the number of connections that loops serve.
+func (s *Server) InLoops() (n int) {
+	for _, l := range s.loops {
+		n += l.len()
+	}
+	return n
+}

@@ -130,6 +130,13 @@ func duplicate(nc net.Conn) (fd int, ok bool) {
 	return fd, err == nil && errno == 0
 }
 
+// len is the number of connections.
+func (l *loop) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns)
+}
+
 // forget closes a connection's file descriptor.
 func (l *loop) forget(fd int) {
 	l.mu.Lock()
