@@ -147,7 +147,7 @@ func (r *Registry) renew(key string, t Token, ttl time.Duration) (Token, error) 
 
 // LockInfo returns the live lease on key; ok is false when there is none.
 func (r *Registry) LockInfo(ctx context.Context, key string) (info LockInfo, ok bool, err error) {
-	if _, err := r.checkRead(ctx, key); err != nil {
+	if err := r.checkRead(ctx, key); err != nil {
 		return LockInfo{}, false, r.wrap("lock info", key, err)
 	}
 	r.mu.RLock()
