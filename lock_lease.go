@@ -109,7 +109,6 @@ func (r *Registry) release(key string, t Token) error {
 		err = r.rep.Release(at, key, lwwmap.Token(t))
 	}
 	r.mu.Unlock()
-	r.link.kick()
 	return r.settle(err)
 }
 
