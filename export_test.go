@@ -16,3 +16,9 @@ func Tuned(cfg Config, tune func(*store.Options)) Config {
 }
 
 var DigestKeyOf = digestKeyOf
+
+// HoldRenewal acts as if the node's store were being renewed, until letGo is called.
+func HoldRenewal(n *Node) (letGo func()) {
+	n.renewing.Lock()
+	return n.renewing.Unlock
+}
