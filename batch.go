@@ -122,7 +122,6 @@ func (b *Batch) Commit(ctx context.Context) (Revision, error) {
 	}
 	at := b.r.node.instant()
 	rev, key, err := b.apply(at)
-	b.r.link.kick()
 	if err = b.r.settleUnless(b.noWait, err); err != nil {
 		return Revision{}, b.r.wrap("batch", key, err)
 	}

@@ -56,3 +56,9 @@ func (t *Turns) Accounts() int { return len(t.t.accounts) }
 func (t *Turns) Cost(holder, peer string) time.Duration {
 	return time.Duration(t.t.cost(payer{holder, PeerID(peer)}.whole(), t.t.now()))
 }
+
+// HoldRenewal acts as if the node's store were being renewed, until letGo is called.
+func HoldRenewal(n *Node) (letGo func()) {
+	n.renewing.Lock()
+	return n.renewing.Unlock
+}

@@ -27,5 +27,5 @@ func TestActorsAreDrawnFromTheSystemEachTime(t *testing.T) {
 	system := rand.Reader
 	rand.Reader = sevens{}
 	defer func() { rand.Reader = system }()
-	require.EqualValues(t, 0x0707070707070707, r.Uint64())
+	require.Equal(t, uint64(0x0707070707070707), r.Uint64())
 }

@@ -78,6 +78,8 @@ func (n *Node) join(ctx context.Context, t *ticket.Ticket, opts []JoinOption) (*
 	if m.ended(n.cfg.Clock()) {
 		return nil, ticketEnded(t)
 	}
+	n.renewing.RLock()
+	defer n.renewing.RUnlock()
 	if err := n.lockFor(ctx, t.Name); err != nil {
 		return nil, err
 	}
@@ -88,15 +90,15 @@ func (n *Node) join(ctx context.Context, t *ticket.Ticket, opts []JoinOption) (*
 	if m, err = n.admit(m, o.replace); err != nil {
 		return nil, err
 	}
+	r := n.registries[t.Name]
+	if r != nil && o.contradicts(r.opts) {
+		return nil, errOtherOptions
+	}
 	if err := n.keyring.save(m.ticket); err != nil {
 		return nil, err
 	}
-	r := n.registries[t.Name]
 	if r == nil {
 		return n.openMember(m, o)
-	}
-	if o.contradicts(r.opts) {
-		return nil, detailf(ErrInvalid, "the registry is open with other options; give the same, or none to take it as it is")
 	}
 	return r, r.rekey(m)
 }

@@ -164,7 +164,6 @@ func (l *Lease) giveUp(why *LeaseLostError) error {
 		err = r.rep.Release(at, l.key, lwwmap.Token(token))
 	}
 	r.mu.Unlock()
-	r.link.kick()
 	return r.settle(err)
 }
 
@@ -198,7 +197,6 @@ func (r *Registry) claim(key string, o lockOptions) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.link.kick()
 	if err := r.settle(nil); err != nil {
 		_ = l.giveUp(nil) // the first error counts
 		return nil, err

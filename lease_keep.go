@@ -102,7 +102,6 @@ func (l *Lease) renewStep(ttl time.Duration) error {
 	if err != nil {
 		return err
 	}
-	r.link.kick()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.token, l.ttl, l.renewed = Token(renewed), ttl, at

@@ -131,8 +131,15 @@ func (l *link) untrack(s *p2p.Stream) {
 
 // kick says that there may be something to publish. It never blocks.
 func (l *link) kick() {
-	if l != nil {
+	if l.hasGossip() {
 		rouse(l.dirty)
+	}
+}
+
+// hush gives up what was written while nobody hears it. The registry is locked.
+func (l *link) hush() {
+	if l != nil && !l.hasGossip() {
+		l.r.rep.Skip()
 	}
 }
 
@@ -140,10 +147,7 @@ func (l *link) kick() {
 func (l *link) hasPeers() bool { return l != nil && len(l.now().topic.Peers()) > 0 }
 
 // hasGossip says whether gossip reaches a peer of the registry.
-func (l *link) hasGossip() bool {
-	topic := l.now().topic
-	return len(topic.Peers()) > len(topic.Limited())
-}
+func (l *link) hasGossip() bool { return l != nil && l.now().topic.HasGossip() }
 
 // pump publishes what has been written: at once when idle, and while a message is under way it gathers.
 func (l *link) pump(ctx context.Context) {

@@ -109,7 +109,6 @@ func (r *Registry) release(key string, t Token) error {
 		err = r.rep.Release(at, key, lwwmap.Token(t))
 	}
 	r.mu.Unlock()
-	r.link.kick()
 	return r.settle(err)
 }
 
@@ -147,7 +146,7 @@ func (r *Registry) renew(key string, t Token, ttl time.Duration) (Token, error) 
 
 // LockInfo returns the live lease on key; ok is false when there is none.
 func (r *Registry) LockInfo(ctx context.Context, key string) (info LockInfo, ok bool, err error) {
-	if _, err := r.checkRead(ctx, key); err != nil {
+	if err := r.checkRead(ctx, key); err != nil {
 		return LockInfo{}, false, r.wrap("lock info", key, err)
 	}
 	r.mu.RLock()

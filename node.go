@@ -217,7 +217,7 @@ func (n *Node) registry(ctx context.Context, name string, opts []RegistryOption)
 	}
 	if r := n.registries[name]; r != nil {
 		if o.contradicts(r.opts) {
-			return nil, detailf(ErrInvalid, "the registry is open with other options; give the same, or none to take it as it is")
+			return nil, errOtherOptions
 		}
 		return r, nil
 	}

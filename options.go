@@ -63,6 +63,8 @@ func (o registryOptions) contradicts(open registryOptions) bool {
 	return o.public && !open.public || o.readOnly && !open.readOnly || o.defaultTTL != 0 && o.defaultTTL != open.defaultTTL
 }
 
+var errOtherOptions = detailf(ErrInvalid, "the registry is open with other options; give the same, or none to take it as it is")
+
 type writeOptions struct {
 	lease  *Lease // nil: none, or only the token is known
 	token  Token  // zero: not under a lease

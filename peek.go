@@ -12,8 +12,8 @@ import (
 // registry and must not be modified. It stays as it is for as long as it is held, whatever is written
 // meanwhile. expires is zero for a key that never does. ok is false, and err nil, when the key is absent.
 func (r *Registry) Peek(ctx context.Context, key string) (value []byte, expires time.Time, ok bool, err error) {
-	rec, err := r.checkRead(ctx, key)
-	if err == nil {
+	var rec lwwmap.Record
+	if err = r.checkRead(ctx, key); err == nil {
 		r.mu.RLock()
 		rec, err = r.present(key)
 		r.mu.RUnlock()

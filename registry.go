@@ -75,12 +75,12 @@ func (r *Registry) Node() *Node { return r.node }
 // Get returns the entry of a key. [ErrNotFound] when it is absent, deleted or expired. The entry is the
 // caller's, Value included.
 func (r *Registry) Get(ctx context.Context, key string) (Entry, error) {
-	rec, err := r.checkRead(ctx, key)
-	if err != nil {
+	if err := r.checkRead(ctx, key); err != nil {
 		return Entry{}, r.wrap("get", key, err)
 	}
 	r.mu.RLock()
-	if rec, err = r.present(key); err != nil {
+	rec, err := r.present(key)
+	if err != nil {
 		r.mu.RUnlock()
 		return Entry{}, r.wrap("get", key, err)
 	}
@@ -92,7 +92,7 @@ func (r *Registry) Get(ctx context.Context, key string) (Entry, error) {
 
 // Has reports whether the key is present.
 func (r *Registry) Has(ctx context.Context, key string) (bool, error) {
-	_, err := r.checkRead(ctx, key)
+	err := r.checkRead(ctx, key)
 	if err == nil {
 		r.mu.RLock()
 		_, err = r.present(key)
@@ -107,13 +107,13 @@ func (r *Registry) Has(ctx context.Context, key string) (bool, error) {
 // TTL returns how long the key still has, rounded up to whole milliseconds; ok is false when it has no
 // expiry. [ErrNotFound] when absent.
 func (r *Registry) TTL(ctx context.Context, key string) (ttl time.Duration, ok bool, err error) {
-	rec, err := r.checkRead(ctx, key)
-	if err != nil {
+	if err := r.checkRead(ctx, key); err != nil {
 		return 0, false, r.wrap("ttl", key, err)
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if rec, err = r.present(key); err != nil {
+	rec, err := r.present(key)
+	if err != nil {
 		return 0, false, r.wrap("ttl", key, err)
 	}
 	if rec.Expires().IsZero() {
@@ -158,12 +158,12 @@ func (r *Registry) Root() Digest {
 	return Digest(r.m.RootAt(r.now()))
 }
 
-// checkRead checks what needs no lock. Its record is always the zero one.
-func (r *Registry) checkRead(ctx context.Context, key string) (rec lwwmap.Record, err error) {
+// checkRead checks what needs no lock.
+func (r *Registry) checkRead(ctx context.Context, key string) error {
 	if err := checkContext(ctx); err != nil {
-		return rec, err
+		return err
 	}
-	return rec, r.checkKey(key)
+	return r.checkKey(key)
 }
 
 func (r *Registry) checkKey(key string) error {

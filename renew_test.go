@@ -141,3 +141,30 @@ func requireReads(t *testing.T, r *minikv.Registry, want map[string]string) {
 	}
 	require.Equal(t, len(want), seen)
 }
+
+// While a store is renewed no registry comes or goes: its map would be left on the store that has failed.
+func TestRegistriesWaitForARenewal(t *testing.T) {
+	ctx := context.Background()
+	n := openIn(t, t.TempDir(), minikv.Config{})
+	openRegistry(t, n, "old")
+	text := ticketOf(t, founder(t, minikv.Config{}), writeTicket)
+	letGo := minikv.HoldRenewal(n)
+	done := make(chan error, 3)
+	for _, call := range []func() error{
+		func() error { _, err := n.Registry(ctx, "new"); return err },
+		func() error { _, err := n.Join(ctx, text); return err },
+		func() error { return n.DropRegistry(ctx, "old") },
+	} {
+		go func() { done <- call() }()
+	}
+	select {
+	case <-done:
+		letGo()
+		require.Fail(t, "one of them did not wait")
+	case <-time.After(100 * time.Millisecond):
+	}
+	letGo()
+	for range 3 {
+		require.NoError(t, <-done)
+	}
+}

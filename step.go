@@ -61,9 +61,11 @@ func (r *Registry) writable() error {
 	return nil
 }
 
-// settle returns the error of an operation whose step is over; without one it waits until the step is as
-// durable as Config.Durability says.
+// settle ends an operation whose step is over: it waits until the step is as durable as Config.Durability says,
+// unless there was an error, and only then has what was written published. So the pump seldom waits for the disk,
+// and does not come between a writer and its fsync.
 func (r *Registry) settle(err error) error {
+	defer r.link.kick()
 	if err != nil || r.node.store() == nil {
 		return err
 	}
@@ -76,6 +78,7 @@ func (r *Registry) settle(err error) error {
 // settleUnless is settle, or only the error where the caller waits later.
 func (r *Registry) settleUnless(later bool, err error) error {
 	if later {
+		r.link.kick()
 		return err
 	}
 	return r.settle(err)

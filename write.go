@@ -26,7 +26,6 @@ func (r *Registry) Put(ctx context.Context, key string, value []byte, opts ...Pu
 	}
 	rev, err := r.write(at, w)
 	r.mu.Unlock()
-	r.link.kick()
 	if err = r.settle(err); err != nil {
 		return Revision{}, r.wrap("put", key, err)
 	}
@@ -50,7 +49,6 @@ func (r *Registry) putWith(ctx context.Context, key string, value []byte, opts [
 	r.mu.Lock()
 	rev, err := r.putStep(at, key, value, &o)
 	r.mu.Unlock()
-	r.link.kick()
 	if err = r.settleUnless(o.noWait, err); err != nil {
 		return Revision{}, r.wrap("put", key, err)
 	}
@@ -85,7 +83,6 @@ func (r *Registry) putLocked(ctx context.Context, key string, value []byte, o pu
 		rev, err = r.putStep(at, key, value, &o)
 	}
 	r.mu.Unlock()
-	r.link.kick()
 	if err = r.settle(err); err != nil {
 		if l != nil {
 			_ = l.giveUp(nil) // the put's error is the one that counts
@@ -152,7 +149,6 @@ func (r *Registry) rewrite(ctx context.Context, op, key string, opts []WriteOpti
 	r.mu.Lock()
 	err = r.rewriteStep(at, key, o, change)
 	r.mu.Unlock()
-	r.link.kick()
 	if err = r.settleUnless(o.noWait, err); err != nil {
 		return r.wrap(op, key, err)
 	}
@@ -201,6 +197,7 @@ func (r *Registry) write(at replica.Instant, w replica.Write) (Revision, error) 
 	} else {
 		r.counts.puts++
 	}
+	r.link.hush()
 	return Revision{now.Stamp()}, nil
 }
 

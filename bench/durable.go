@@ -6,20 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/minikv/minikv"
-)
-
-// Counts of synced writes: an fsync each, so fewer than keys.
-const (
-	syncedAlone   = 2_000
-	syncedShared  = 40_000
-	writersAtOnce = 64
 )
 
 // durable measures a node with a directory beside the bare engine on the same disk.
@@ -33,6 +25,9 @@ func durable(b *bench) error {
 	open := figure{what: "opening after a clean close", unit: "s", bar: atMost(2)}
 	keys := makeKeys(1, b.Keys)
 	err := b.repeat(func() error {
+		if err := b.syncedPuts(&alone, &shared); err != nil {
+			return err
+		}
 		ours, err := b.durableOurs(keys)
 		if err != nil {
 			return err
@@ -41,12 +36,10 @@ func durable(b *bench) error {
 		if err != nil {
 			return err
 		}
-		alone.addPair(ours.alone, floor.alone)
-		shared.addPair(ours.shared, floor.shared)
 		batches.addPair(ours.batches, floor.batches)
 		absolute.add(ours.batches)
 		get.addPair(ours.get, floor.get)
-		disk.add(float64(ours.bytes) / float64(b.Keys+syncedAlone+syncedShared))
+		disk.add(float64(ours.bytes) / float64(b.Keys))
 		open.add(ours.open.Seconds())
 		return nil
 	})
@@ -56,9 +49,9 @@ func durable(b *bench) error {
 
 // durableRates are what one kind of store did.
 type durableRates struct {
-	alone, shared, batches, get float64
-	bytes                       int64
-	open                        time.Duration
+	batches, get float64
+	bytes        int64
+	open         time.Duration
 }
 
 func (b *bench) durableOurs(keys []string) (r durableRates, err error) {
@@ -74,16 +67,6 @@ func (b *bench) durableOurs(keys []string) (r durableRates, err error) {
 	defer func() { n.Close() }()
 	stop := b.profile("durable-writes")
 	values := newValuePool()
-	put := func(i int, key string) error {
-		_, err := reg.Put(b.ctx, key, values.at(i))
-		return err
-	}
-	if r.alone, err = timed(makeKeys(2, syncedAlone), put); err != nil {
-		return r, err
-	}
-	if r.shared, err = timedBy(writersAtOnce, makeKeys(3, syncedShared), put); err != nil {
-		return r, err
-	}
 	batch := reg.NewBatch()
 	if r.batches, err = timed(keys, func(i int, key string) error {
 		if batch.Put(key, values.at(i)); batch.Len() == 1000 || i == len(keys)-1 {
@@ -140,6 +123,17 @@ func openDurable(dir string) (*minikv.Node, *minikv.Registry, error) {
 	return n, reg, err
 }
 
+// openBare opens the engine with the options that a node gives it.
+func openBare(dir string) (*pebble.DB, error) {
+	cache := pebble.NewCache(durableCache)
+	defer cache.Unref() // the engine has its own reference
+	o := &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, Cache: cache, MemTableSize: 32 << 20, MemTableStopWritesThreshold: 4, L0CompactionThreshold: 8, Logger: quiet{}}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return pebble.Open(dir, o)
+}
+
 // durableFloor does with the bare engine what a node does with its own: the same rows, without their meaning.
 func (b *bench) durableFloor(keys []string) (r durableRates, err error) {
 	dir, err := os.MkdirTemp("", "minikv-bench")
@@ -147,25 +141,12 @@ func (b *bench) durableFloor(keys []string) (r durableRates, err error) {
 		return r, err
 	}
 	defer os.RemoveAll(dir)
-	cache := pebble.NewCache(durableCache)
-	defer cache.Unref()
-	o := &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, Cache: cache, MemTableSize: 32 << 20, MemTableStopWritesThreshold: 4, L0CompactionThreshold: 8, Logger: quiet{}}
-	for i := range o.Levels {
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	db, err := pebble.Open(dir, o)
+	db, err := openBare(dir)
 	if err != nil {
 		return r, err
 	}
 	defer db.Close()
 	values := newValuePool()
-	put := func(i int, key string) error { return db.Set([]byte(key), values.at(i), pebble.Sync) }
-	if r.alone, err = timed(makeKeys(2, syncedAlone), put); err != nil {
-		return r, err
-	}
-	if r.shared, err = timedBy(writersAtOnce, makeKeys(3, syncedShared), put); err != nil {
-		return r, err
-	}
 	batch := db.NewBatch()
 	seq := uint64(0)
 	if r.batches, err = timed(keys, func(i int, key string) error {
@@ -220,29 +201,6 @@ func timed(keys []string, do func(i int, key string) error) (float64, error) {
 		}
 	}
 	return float64(len(keys)) / time.Since(began).Seconds(), nil
-}
-
-// timedBy returns the rate of several goroutines together.
-func timedBy(writers int, keys []string, do func(i int, key string) error) (float64, error) {
-	began, errs := time.Now(), make(chan error, writers)
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			for i := w; i < len(keys); i += writers {
-				if err := do(i, keys[i]); err != nil {
-					errs <- err
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	select {
-	case err := <-errs:
-		return 0, err
-	default:
-		return float64(len(keys)) / time.Since(began).Seconds(), nil
-	}
 }
 
 func bytesIn(dir string) (sum int64, err error) {

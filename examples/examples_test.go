@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -146,7 +145,6 @@ func eventually(ok func() bool) error {
 }
 
 func send(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	if neg || len(args) != 2 || running(ts)[args[0]] == nil || signals[args[1]] == 0 {
 		ts.Fatalf("usage: signal NAME INT|KILL|STOP|CONT")
 	}

@@ -38,6 +38,7 @@ func (t *Topic) tell(p peer.ID, up bool) {
 	} else {
 		delete(t.up, p)
 	}
+	t.heard.Store(len(t.up) > 0)
 	if limited {
 		t.post(p, false)
 	}
@@ -135,6 +136,9 @@ func (t *Topic) all() []peer.ID {
 
 // Peers are the ids of the connected peers that are in the topic, ordered.
 func (t *Topic) Peers() []string { return t.namesOf(t.members()) }
+
+// HasGossip says whether gossip reaches any of Peers. It costs no more than a look.
+func (t *Topic) HasGossip() bool { return t.heard.Load() }
 
 // Limited are those of Peers to whom there are only limited connections: gossip does not
 // reach them, streams do.

@@ -57,6 +57,7 @@ type Topic struct {
 	cancel context.CancelFunc
 	once   sync.Once
 	live   atomic.Bool // gossipsub takes its messages
+	heard  atomic.Bool // up is not empty
 
 	published, received, duplicate, dropped, ignored, rejected atomic.Uint64
 

@@ -64,7 +64,6 @@ func (n step) whom() int   { return int(n / steps / 3 % 3) }
 func (n step) key() string { return "kl"[n/steps/9%2:][:1] }
 func (n step) value() byte { return "vw"[n/steps/18%2] }
 func (n step) small() int  { return int(n / steps / 36 % 3) }
-func stepOf(kind int) step { return step(kind) }
 func (n step) String() string {
 	return fmt.Sprintf("%s by %d (%d) on %s, value %c, %d", [...]string{
 		"put", "put", "fenced put", "short put", "delete", "delete", "collect", "collect", "expire", "join", "deliver",

@@ -129,3 +129,17 @@ func TestSessionsShareTheReplicaWithItsOwner(t *testing.T) {
 	require.Zero(t, b.Stats().Sessions.Failed)
 	require.NotZero(t, a.Stats().Sessions.Merged)
 }
+
+// Run with -race: one goroutine asks whether the session is of today, another finds that the pipe is broken.
+func TestASessionMayEndWhileItIsAskedFor(t *testing.T) {
+	a := newShared("a", 1)
+	for range 1000 {
+		var s *replica.Session
+		a.do(func() { s = a.Dial(at, "b") })
+		var writer stdsync.WaitGroup
+		writer.Go(func() { s.Abort(at, replica.ErrProtocol) })
+		s.Outdated()
+		writer.Wait()
+		require.True(t, s.Outdated(), "of one that is over, that may be")
+	}
+}

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 // What a configuration allows never exceeds what a record can hold.
 func TestLimitsStayWithinThoseOfRecords(t *testing.T) {
 	r := replica.New(replica.Config{
-		Peer: "a", Clock: hlc.NewClock(hlc.Config{}), Rand: rand.New(rand.NewPCG(1, 1)), MaxKey: 1 << 20, MaxValue: 1 << 40, SyncEvery: -1, Retention: -1,
+		Peer: "a", Clock: hlc.NewClock(hlc.Config{}), Rand: rand.New(rand.NewPCG(1, 1)), MaxKey: 1 << 20, MaxValue: math.MaxInt, SyncEvery: -1, Retention: -1,
 	}, nil, at)
 	_, _, err := r.Write(at, replica.Write{Key: strings.Repeat("k", lwwmap.MaxKeyLen+1)})
 	require.ErrorIs(t, err, replica.ErrKey)

@@ -69,19 +69,22 @@ func (s *sender) next() Frame {
 
 func (s *sender) unseen() Frame {
 	f, size, room := &Entries{}, 0, true
+	var before crdt.Dot
 	for room && len(s.todo) > 0 {
 		span := &s.todo[0]
 		reached := span.Ranges.Max()
 		s.snap.Dots(*span, func(rec lwwmap.Record) bool {
-			if len(f.Entries) > 0 && size+rec.Size() > 2*s.frame {
-				reached, room = rec.Dot().Seq-1, false
+			dot := rec.Dot()
+			if len(f.Entries) > 0 && dot != before && size+rec.Size() > 2*s.frame { // a dot that was used twice is not begun again
+				reached, room = dot.Seq-1, false
 				return false
 			}
+			before = dot
 			if ships(rec) && s.fits(rec) {
 				size += f.add(rec)
 			}
 			if size >= s.frame {
-				reached, room = rec.Dot().Seq, false
+				reached, room = dot.Seq, false
 			}
 			return room
 		})

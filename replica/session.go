@@ -104,6 +104,8 @@ func (r *Replica) newSession(at Instant, peer string, dialer bool) *Session {
 // Outdated says whether the replica has seen writes since the session began, which are no part of it; of a session
 // that is over, that may be.
 func (s *Session) Outdated() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
 	return s.snap == nil || !s.r.m.Context().Equal(s.snap.Context())

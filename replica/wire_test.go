@@ -253,7 +253,7 @@ func TestOtherVersionsAreToldFromGarbage(t *testing.T) {
 
 // wireEntry is an entry as it travels.
 func wireEntry() []any {
-	return []any{1, []byte("k"), []byte("v"), 7, 1, 1 << 50, []byte{}, 0, 0, false}
+	return []any{1, []byte("k"), []byte("v"), 7, 1, uint64(1 << 50), []byte{}, 0, 0, false}
 }
 
 func with(fields []any, i int, v any) []any {

@@ -82,7 +82,7 @@ func (d *disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 		f, err := d.FS.Create(name, c)
 		if err == nil {
 			d.floor.created(name)
-			return &file{File: f, d: d, name: name, table: isTable(name)}, nil
+			return newFile(f, d, name), nil
 		}
 		if isTable(name) {
 			d.tableFailed(err)
@@ -114,7 +114,9 @@ func (d *disk) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.Fil
 	if !d.stopped() {
 		f, err := d.FS.ReuseForWrite(old, name, c)
 		if err == nil {
-			return &file{File: f, d: d, name: name}, nil
+			log := newFile(f, d, name)
+			log.ahead.reused(f)
+			return log, nil
 		}
 		d.lost(err)
 	}
@@ -145,7 +147,7 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{File: f, d: d, name: name, dir: true}, nil
+	return &file{File: f, d: d, dir: true}, nil
 }
 
 // Stat implements vfs.FS.

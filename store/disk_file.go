@@ -8,7 +8,15 @@ type file struct {
 	d          *disk
 	name       string
 	table, dir bool
+	log        uint64 // number of a log, zero if it is none
+	manifest   bool
 	written    int64
+	ahead      ahead // of a log
+}
+
+func newFile(f vfs.File, d *disk, name string) *file {
+	base := d.FS.PathBase(name)
+	return &file{File: f, d: d, name: base, table: isTable(base), log: logNumber(base), manifest: manifestNumber(base) != 0}
 }
 
 // do writes to the disk, and decides what the engine hears of it.
@@ -38,6 +46,9 @@ func (f *file) Write(p []byte) (n int, err error) {
 		return err
 	})
 	f.written += int64(n)
+	if f.log != 0 && !f.d.stopped() {
+		f.ahead.wrote(f.File, n, f.written)
+	}
 	if err == nil {
 		n = len(p)
 	}
@@ -75,6 +86,7 @@ func (f *file) SyncTo(length int64) (full bool, err error) {
 }
 
 func (f *file) synced(err error, length int64) error {
+	f.ahead.since = 0
 	if err == nil {
 		f.d.floor.synced(f)
 		f.d.log.synced(f, length)
@@ -90,6 +102,9 @@ func (f *file) Preallocate(offset, length int64) error {
 }
 
 func (f *file) Close() error {
+	if f.log != 0 && !f.d.stopped() {
+		f.ahead.cut(f.File, f.written)
+	}
 	err := f.File.Close()
 	return f.do(func() error { return err })
 }

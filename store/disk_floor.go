@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -66,9 +67,11 @@ func parseFloor(b []byte, magic string) (w floor, ok bool) {
 
 // manifestNumber reads a manifest's name, zero if it is none.
 func manifestNumber(name string) (n uint64) {
-	if _, err := fmt.Sscanf(name, "MANIFEST-%d", &n); err != nil {
+	digits, ok := strings.CutPrefix(name, "MANIFEST-")
+	if !ok {
 		return 0
 	}
+	n, _ = strconv.ParseUint(digits, 10, 64)
 	return n
 }
 
@@ -85,8 +88,7 @@ func (w *manifestFloor) created(path string) {
 
 // synced notes that a file or directory is durable.
 func (w *manifestFloor) synced(f *file) {
-	name := w.d.FS.PathBase(f.name)
-	if !f.dir && manifestNumber(name) == 0 {
+	if !f.dir && !f.manifest {
 		return
 	}
 	w.mu.Lock()
@@ -100,7 +102,7 @@ func (w *manifestFloor) synced(f *file) {
 	if w.length == nil {
 		w.length = map[string]int64{}
 	}
-	w.length[name] = f.written
+	w.length[f.name] = f.written
 }
 
 // keep makes the floor durable, before a file goes.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -34,12 +35,11 @@ const (
 
 // logNumber reads the name of a log, zero if it is none.
 func logNumber(name string) (n uint64) {
-	if !strings.HasSuffix(name, ".log") {
+	digits, ok := strings.CutSuffix(name, ".log")
+	if !ok {
 		return 0
 	}
-	if _, err := fmt.Sscanf(name, "%d.log", &n); err != nil {
-		return 0
-	}
+	n, _ = strconv.ParseUint(digits, 10, 64)
 	return n
 }
 
@@ -60,8 +60,7 @@ func (w *logFloor) end() {
 
 // synced notes that a file is durable up to a length.
 func (w *logFloor) synced(f *file, length int64) {
-	number := logNumber(w.d.FS.PathBase(f.name))
-	if number == 0 {
+	if f.log == 0 {
 		return
 	}
 	w.mu.Lock()
@@ -69,7 +68,7 @@ func (w *logFloor) synced(f *file, length int64) {
 	if w.file == nil {
 		return
 	}
-	w.row = floor{number, uint64(length)}.append(w.row[:0], syncedMagic)
+	w.row = floor{f.log, uint64(length)}.append(w.row[:0], syncedMagic)
 	if _, err := w.file.WriteAt(w.row, 0); err != nil {
 		w.d.s.log.Warn("it will not be noticed if the end of the log is damaged", "err", err)
 		_ = w.file.Close()

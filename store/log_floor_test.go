@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -36,17 +37,22 @@ func TestADamagedLogIsNoticed(t *testing.T) {
 			whole := readImage(t, disk, "data")
 			require.NoError(t, whole.open(t))
 			log := lastLog(whole)
-			require.Greater(t, len(whole[log]), 2*32<<10)
-			for at := 100; at < len(whole[log])-60; at += 997 {
+			end := used(whole[log])
+			require.Greater(t, end, 2*32<<10)
+			for at := 100; at < end-60; at += 997 {
 				whole[log][at] ^= 0x10
-				require.ErrorIs(t, whole.open(t), store.ErrCorrupt, "byte %d of %d", at, len(whole[log]))
+				require.ErrorIs(t, whole.open(t), store.ErrCorrupt, "byte %d of %d", at, end)
 				whole[log][at] ^= 0x10
 			}
+			require.Greater(t, len(whole[log]), end+100)
+			whole[log][end+100] ^= 0x10
+			require.NoError(t, whole.open(t), "nothing was written there")
+			whole[log][end+100] ^= 0x10
 			short := image{}
 			for name, b := range whole {
 				short[name] = b
 			}
-			short[log] = short[log][:len(short[log])/2]
+			short[log] = short[log][:end/2]
 			require.ErrorIs(t, short.open(t), store.ErrCorrupt, "a log that was cut")
 		})
 	}
@@ -66,7 +72,7 @@ func TestADamagedLogIsRepaired(t *testing.T) {
 	require.NoError(t, s.Close())
 	whole := readImage(t, fs, "data")
 	log := lastLog(whole)
-	whole[log][len(whole[log])-200] ^= 1
+	whole[log][used(whole[log])-200] ^= 1
 	fs = vfs.NewMem()
 	require.NoError(t, whole.write(fs, "data"))
 
@@ -86,10 +92,13 @@ func TestADamagedLogIsRepaired(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// used is how much of a log is not the zeros that were written ahead.
+func used(log []byte) int { return len(bytes.TrimRight(log, "\x00")) }
+
 // lastLog is the name of the newest log that has anything in it.
 func lastLog(i image) (last string) {
 	for name, b := range i {
-		if strings.HasSuffix(name, ".log") && name > last && len(b) > 100 {
+		if strings.HasSuffix(name, ".log") && name > last && used(b) > 100 {
 			last = name
 		}
 	}

@@ -19,8 +19,6 @@ const (
 	bob   = "12D3KooWHFrmLWTTDD4NodngtRMEVYgxrsDMp4F9iSwYntZ9WjHa"
 )
 
-func fill[A any](b byte, into func([]byte) A) A { return into(bytes.Repeat([]byte{b}, 64)) }
-
 func sample() *ticket.Ticket {
 	t := &ticket.Ticket{
 		Name: "cities", Rights: ticket.Write, Expires: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),

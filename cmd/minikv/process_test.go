@@ -32,7 +32,7 @@ func newCluster(t *testing.T) *cluster {
 	c := &cluster{t: t, ctx: ctx, dir: t.TempDir(), names: []string{"a", "b", "c"}, procs: map[string]*proc{}}
 	t.Cleanup(func() {
 		for _, p := range c.procs {
-			_ = p.cmd.Process.Signal(syscall.SIGCONT)
+			_ = p.cmd.Process.Signal(signals["CONT"])
 			_ = p.stop(syscall.SIGKILL)
 		}
 		cancel()
@@ -182,7 +182,7 @@ func TestProcessStopped(t *testing.T) {
 		e, err := c.procs["a"].client.Get(c.ctx, "r", "lock")
 		return err == nil && e.Lock != nil
 	}), "a claim by who has not heard of the first one would be in the same epoch")
-	require.NoError(t, c.procs["c"].cmd.Process.Signal(syscall.SIGSTOP))
+	require.NoError(t, c.procs["c"].cmd.Process.Signal(signals["STOP"]))
 	c.bursts(200, "a", "b")
 	c.put("a", "edited", "meanwhile")
 	c.del("b", "deleted")
@@ -192,7 +192,7 @@ func TestProcessStopped(t *testing.T) {
 	require.Greater(t, next.Token, lock.Token)
 	c.equal(403, "a", "b")
 
-	require.NoError(t, c.procs["c"].cmd.Process.Signal(syscall.SIGCONT))
+	require.NoError(t, c.procs["c"].cmd.Process.Signal(signals["CONT"]))
 	require.NoError(t, c.burst("c", 200))
 	c.equal(603, c.names...)
 	c.all("edited", "meanwhile")

@@ -75,10 +75,6 @@ func scriptNode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-var signals = map[string]syscall.Signal{
-	"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
-}
-
 func signalArg(ts *testscript.TestScript, args []string) (*proc, syscall.Signal) {
 	if len(args) == 1 {
 		args = append(args, "TERM")

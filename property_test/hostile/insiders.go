@@ -34,7 +34,7 @@ const maxSkew = 5 * time.Second
 // futureStamps writes what would win for long.
 func futureStamps(a *attacker) error {
 	return a.insider(func(m *member, g *gossip, n peer.AddrInfo) error {
-		actor := crdt.Actor(1 + a.pick(1<<40))
+		actor := crdt.Actor(1 + a.pick(1<<30))
 		e := entry("n0/0", "from the future", crdt.Dot{Actor: actor, Seq: 2})
 		kind := ""
 		switch a.pick(3) {

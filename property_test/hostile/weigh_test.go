@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,13 +18,6 @@ import (
 )
 
 var profiles = flag.String("hostile.profiles", "", "directory for profiles of the heap at the end of the campaign, while the attack goes on")
-
-// effort is the time of processors that this process has used.
-func effort(t *testing.T) time.Duration {
-	var u syscall.Rusage
-	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // resident is the memory of this process in bytes.
 func resident(t *testing.T) int64 {

@@ -122,7 +122,7 @@ func (d *differ) seconds() string {
 
 func (d *differ) millis() string {
 	s := d.seconds()
-	if n, err := strconv.Atoi(s); err == nil && n > 0 && n < 1<<40 {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 && n < 1<<40 {
 		return s + "000"
 	}
 	return s
