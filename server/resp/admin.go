@@ -9,10 +9,10 @@ import (
 )
 
 var serverCommands = []spec{
-	{"info", -1, about, "server", noKeys, "About the server, in lines", (*conn).infoCommand},
-	{"config", -2, about, "server", noKeys, "GET settings; they are set where the node is started", (*conn).config},
-	{"command", -1, about, "server", noKeys, "About the commands", (*conn).commandCommand},
-	{"time", 1, 0, "server", noKeys, "The node's clock, in seconds and microseconds", (*conn).time},
+	{"info", -1, about | quick, "server", noKeys, "About the server, in lines", (*conn).infoCommand},
+	{"config", -2, about | quick, "server", noKeys, "GET settings; they are set where the node is started", (*conn).config},
+	{"command", -1, about | quick, "server", noKeys, "About the commands", (*conn).commandCommand},
+	{"time", 1, quick, "server", noKeys, "The node's clock, in seconds and microseconds", (*conn).time},
 }
 
 func (c *conn) time() {

@@ -177,7 +177,7 @@ func (c *conn) describe(now time.Time) string {
 	}
 	subs, patterns := c.shared.Load().counts()
 	return fmt.Sprintf("id=%d addr=%s laddr=%s name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d multi=-1 cmd=%s user=default resp=%d lib-name=%s lib-ver=%s\n",
-		c.id, address(c.nc.RemoteAddr().String()), address(c.nc.LocalAddr().String()), name, int64(c.age(now).Seconds()), c.idleSeconds(), flags,
+		c.id, address(c.remote.String()), address(c.local.String()), name, int64(c.age(now).Seconds()), c.idleSeconds(), flags,
 		c.info.db.Load(), subs, patterns, command, proto, libName, libVer)
 }
 

@@ -14,15 +14,21 @@ import (
 // conn is one client. All but what is said to be shared belongs to the goroutine of serve.
 type conn struct {
 	s   *Server
-	nc  net.Conn
 	id  uint64
 	in  *reader
 	cmd command
+
+	socket
+	remote, local net.Addr // they do not change
+	room          [32]byte // for the name of a command
 
 	out     []byte // answers that were not written yet
 	replies int    // answered since the connection began
 	start   int    // where in out the answer of the present command begins
 	dead    bool   // nothing can be written any more
+	slow    bool   // it is to leave its loop
+	pending bool   // with a command that was read and not run
+	last    bool   // this is the loop's last round
 	leaving bool   // closes when what was answered is written
 	holding bool   // wmu, in the midst of an answer
 
@@ -31,7 +37,8 @@ type conn struct {
 	db     *database
 	token  minikv.Token        // that of UNDER, while it runs
 	opts   [4]minikv.PutOption // room
-	run    setRun
+	run    *setRun             // the loop's, or its own
+	joined joined              // what of the run is this connection's
 	wait   settlement
 	subs   *subscriber                // nil: it has never subscribed
 	shared atomic.Pointer[subscriber] // the same, for others
@@ -39,7 +46,7 @@ type conn struct {
 	piece   uint64 // bytes received when the client was last seen to get on with a command; 0: it has none under way
 	pieceAt int64  // the sweeper's round then
 
-	wmu sync.Mutex // held by whoever writes to nc
+	wmu sync.Mutex // held by whoever writes to the socket
 
 	since atomic.Int64 // shared: the sweeper's round when it began to wait
 	what  atomic.Int32 // shared: for what
@@ -55,9 +62,11 @@ const (
 )
 
 func newConn(s *Server, nc net.Conn, id uint64) *conn {
-	c := &conn{s: s, nc: nc, id: id, in: newReader(s.cfg.limits()), db: s.dbs[0], authed: s.cfg.Password == ""}
+	c := &conn{s: s, id: id, in: newReader(s.cfg.limits()), db: s.dbs[0], authed: s.cfg.Password == ""}
+	c.nc, c.remote, c.local = nc, nc.RemoteAddr(), nc.LocalAddr()
+	c.run = new(setRun)
 	c.greet(c.authed)
-	c.wait.mark = -1
+	c.wait.mark, c.joined.mark = -1, -1
 	c.info.began = time.Now()
 	return c
 }
@@ -66,17 +75,7 @@ func newConn(s *Server, nc net.Conn, id uint64) *conn {
 func (c *conn) serve() {
 	defer c.end()
 	for {
-		for !c.leaving && !c.dead {
-			ok, err := c.in.next(&c.cmd)
-			if err != nil {
-				c.endRun()
-				c.begin()
-				c.fail("ERR " + err.Error())
-				c.leaving = true
-			}
-			if !ok || err != nil {
-				break
-			}
+		for c.next() {
 			c.command()
 		}
 		if !c.flush() || c.leaving {
@@ -88,12 +87,28 @@ func (c *conn) serve() {
 	}
 }
 
+// next reads the next command, as long as there is one. What is no command is answered, and the last thing that is.
+func (c *conn) next() bool {
+	if c.leaving || c.dead {
+		return false
+	}
+	ok, err := c.in.next(&c.cmd)
+	if err != nil {
+		c.endRun()
+		c.begin()
+		c.fail("ERR " + err.Error())
+		c.leaving = true
+		return false
+	}
+	return ok
+}
+
 func (c *conn) end() {
 	if c.subs != nil {
 		c.subs.close()
 	}
 	c.s.forget(c)
-	c.nc.Close()
+	c.close()
 }
 
 // aPiece is how much of a command has to come within the slow timeout.
@@ -101,6 +116,17 @@ const aPiece = 16 << 10
 
 // receive waits for more, and says whether the connection goes on.
 func (c *conn) receive() bool {
+	c.waitForMore()
+	n, err := c.in.fill(c.nc)
+	c.what.Store(running)
+	if c.s.ctx.Err() != nil && n == 0 {
+		return false
+	}
+	return err == nil || n > 0 && errors.Is(err, io.EOF)
+}
+
+// waitForMore notes since when the client has the word.
+func (c *conn) waitForMore() {
 	switch {
 	case !c.in.begun():
 		c.waitFor(idle)
@@ -113,12 +139,6 @@ func (c *conn) receive() bool {
 		c.since.Store(c.pieceAt)
 		c.what.Store(inCommand)
 	}
-	n, err := c.in.fill(c.nc)
-	c.what.Store(running)
-	if c.s.ctx.Err() != nil && n == 0 {
-		return false
-	}
-	return err == nil || n > 0 && errors.Is(err, io.EOF)
 }
 
 func (c *conn) waitFor(what int32) {
@@ -131,7 +151,7 @@ func (c *conn) sweep(now int64, every time.Duration) {
 	if sub := c.shared.Load(); sub != nil {
 		if began := sub.since.Load(); began != 0 && time.Duration(now-began)*every > c.s.cfg.SlowTimeout+every {
 			c.s.stats.slowClosed.Add(1)
-			c.nc.Close()
+			c.shut()
 		}
 	}
 	waited := time.Duration(now-c.since.Load()) * every
@@ -139,16 +159,16 @@ func (c *conn) sweep(now int64, every time.Duration) {
 	case inCommand, inWrite:
 		if waited > c.s.cfg.SlowTimeout+every {
 			c.s.stats.slowClosed.Add(1)
-			c.nc.Close()
+			c.shut()
 		}
 	case idle:
 		if c.info.stranger.Load() && waited > c.s.cfg.SlowTimeout+every {
 			c.s.stats.slowClosed.Add(1)
-			c.nc.Close()
+			c.shut()
 		}
 		if limit := c.s.cfg.IdleTimeout; limit > 0 && waited > limit+every && !c.info.subscribed.Load() {
 			c.s.stats.idleClosed.Add(1)
-			c.nc.Close()
+			c.shut()
 		}
 	}
 }
@@ -170,8 +190,12 @@ func (c *conn) flush() bool {
 	return !c.dead
 }
 
-// flushPart writes what there is in the midst of an answer; nothing else may come in between.
+// flushPart writes what there is in the midst of an answer; nothing else may come in between. In a loop it is written
+// at the end of the turn.
 func (c *conn) flushPart() {
+	if c.inLoop() {
+		return
+	}
 	if !c.settleNow() {
 		c.dead = true // a part of the answer may be out: there is no way to tell
 	}

@@ -8,14 +8,14 @@ import (
 )
 
 var connectionCommands = []spec{
-	{"auth", -2, open, "connection", noKeys, "Give the password", (*conn).auth},
-	{"hello", -1, open, "connection", noKeys, "Choose RESP2 or RESP3, and more in one step", (*conn).hello},
-	{"ping", -1, subscribed, "connection", noKeys, "Answers PONG, or what was said", (*conn).ping},
-	{"echo", 2, 0, "connection", noKeys, "Answers what was said", (*conn).echo},
-	{"quit", -1, open | subscribed, "connection", noKeys, "Close the connection", (*conn).quit},
+	{"auth", -2, open | quick, "connection", noKeys, "Give the password", (*conn).auth},
+	{"hello", -1, open | quick, "connection", noKeys, "Choose RESP2 or RESP3, and more in one step", (*conn).hello},
+	{"ping", -1, subscribed | quick, "connection", noKeys, "Answers PONG, or what was said", (*conn).ping},
+	{"echo", 2, quick, "connection", noKeys, "Answers what was said", (*conn).echo},
+	{"quit", -1, open | subscribed | quick, "connection", noKeys, "Close the connection", (*conn).quit},
 	{"reset", 1, open | subscribed, "connection", noKeys, "As if the connection were new", (*conn).reset},
-	{"select", 2, 0, "connection", noKeys, "Choose a database, which is a registry", (*conn).selectDB},
-	{"client", -2, about, "connection", noKeys, "About this and other connections", (*conn).client},
+	{"select", 2, quick, "connection", noKeys, "Choose a database, which is a registry", (*conn).selectDB},
+	{"client", -2, about | quick, "connection", noKeys, "About this and other connections", (*conn).client},
 }
 
 // checkPassword compares in a time that tells nothing, also not of the length.
@@ -35,7 +35,7 @@ func (c *conn) authenticate(user string, password []byte) error {
 	}
 	if !right {
 		c.s.stats.badPasswords.Add(1)
-		c.s.cfg.Logger.Warn("a Redis client gave a wrong password", "from", c.nc.RemoteAddr())
+		c.s.cfg.Logger.Warn("a Redis client gave a wrong password", "from", c.remote)
 		return errWrongPass
 	}
 	c.greet(true)

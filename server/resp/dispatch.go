@@ -8,10 +8,12 @@ import (
 
 // command runs the command that was read.
 func (c *conn) command() {
+	name := lower(c.room[:0], c.cmd.arg(0))
+	c.runCommand(commands[string(name)], name)
+}
+
+func (c *conn) runCommand(sp *spec, name []byte) {
 	c.s.stats.commands.Add(1)
-	var room [32]byte
-	name := lower(room[:0], c.cmd.arg(0))
-	sp := commands[string(name)]
 	if sp == nil || !sp.isSet() {
 		c.endRun()
 	}
@@ -64,7 +66,7 @@ func (sp *spec) isSet() bool { return sp.group == "string" && len(sp.name) == 3 
 func (c *conn) unknown(name []byte) {
 	// A web page can make a browser send such a request to any address. None of its lines may count as a command.
 	if n := string(name); n == "post" || n == "host:" {
-		c.s.cfg.Logger.Warn("an HTTP request came to the address for Redis clients; the connection was closed", "from", c.nc.RemoteAddr())
+		c.s.cfg.Logger.Warn("an HTTP request came to the address for Redis clients; the connection was closed", "from", c.remote)
 		c.dead = true
 		return
 	}

@@ -7,6 +7,8 @@
 // what to use instead. Locks are LOCK, RENEW and UNLOCK, and UNDER runs a write under one. Keyspace
 // notifications tell of changes by anyone, other nodes included. docs/resp.md has it all.
 //
-// One goroutine serves a connection: it runs all commands that have arrived, waits for the disk once, and
-// answers with one write. Nothing a client announces is believed: memory follows the bytes that came.
+// On a node with a directory one goroutine serves a connection: it runs all commands that have arrived, waits for the
+// disk once, and answers with one write. On a node in memory, on Linux, a loop does so for many connections, until one
+// of them asks for something that may take long and gets a goroutine of its own. Nothing a client announces is
+// believed: memory follows the bytes that came.
 package resp

@@ -9,15 +9,15 @@ import (
 )
 
 var expiryCommands = []spec{
-	{"expire", -3, writes | under, "generic", oneKey, "Let a key expire after seconds", func(c *conn) { c.expire("expire", true, false) }},
-	{"pexpire", -3, writes | under, "generic", oneKey, "Let a key expire after milliseconds", func(c *conn) { c.expire("pexpire", false, false) }},
-	{"expireat", -3, writes | under, "generic", oneKey, "Let a key expire at a Unix time in seconds", func(c *conn) { c.expire("expireat", true, true) }},
-	{"pexpireat", -3, writes | under, "generic", oneKey, "Let a key expire at a Unix time in milliseconds", func(c *conn) { c.expire("pexpireat", false, true) }},
-	{"ttl", 2, reads, "generic", oneKey, "Seconds that a key still has", func(c *conn) { c.ttl(true, false) }},
-	{"pttl", 2, reads, "generic", oneKey, "Milliseconds that a key still has", func(c *conn) { c.ttl(false, false) }},
-	{"expiretime", 2, reads, "generic", oneKey, "The Unix time in seconds at which a key expires", func(c *conn) { c.ttl(true, true) }},
-	{"pexpiretime", 2, reads, "generic", oneKey, "The Unix time in milliseconds at which a key expires", func(c *conn) { c.ttl(false, true) }},
-	{"persist", 2, writes | under, "generic", oneKey, "Take the expiry from a key", (*conn).persist},
+	{"expire", -3, writes | under | quick, "generic", oneKey, "Let a key expire after seconds", func(c *conn) { c.expire("expire", true, false) }},
+	{"pexpire", -3, writes | under | quick, "generic", oneKey, "Let a key expire after milliseconds", func(c *conn) { c.expire("pexpire", false, false) }},
+	{"expireat", -3, writes | under | quick, "generic", oneKey, "Let a key expire at a Unix time in seconds", func(c *conn) { c.expire("expireat", true, true) }},
+	{"pexpireat", -3, writes | under | quick, "generic", oneKey, "Let a key expire at a Unix time in milliseconds", func(c *conn) { c.expire("pexpireat", false, true) }},
+	{"ttl", 2, reads | quick, "generic", oneKey, "Seconds that a key still has", func(c *conn) { c.ttl(true, false) }},
+	{"pttl", 2, reads | quick, "generic", oneKey, "Milliseconds that a key still has", func(c *conn) { c.ttl(false, false) }},
+	{"expiretime", 2, reads | quick, "generic", oneKey, "The Unix time in seconds at which a key expires", func(c *conn) { c.ttl(true, true) }},
+	{"pexpiretime", 2, reads | quick, "generic", oneKey, "The Unix time in milliseconds at which a key expires", func(c *conn) { c.ttl(false, true) }},
+	{"persist", 2, writes | under | quick, "generic", oneKey, "Take the expiry from a key", (*conn).persist},
 }
 
 // Answers of the commands that tell of an expiry.

@@ -6,8 +6,12 @@ import (
 	"github.com/minikv/minikv"
 )
 
-// Settle puts something else in the place of waiting for the disk. To be called before clients come.
+// Settle puts something else in the place of waiting for the disk. To be called before clients come, of a server
+// without loops: none of what they serve waits.
 func (s *Server) Settle(fn func(*minikv.Registry) error) { s.settle = fn }
+
+// Loops sets how many loops serve the clients. To be called before Serve.
+func (s *Server) Loops(n int) { s.loops = newLoops(s, n) }
 
 // Reader is the reader of commands, for tests.
 type Reader struct {
@@ -58,3 +62,11 @@ func SpecNames() []string { return commandNames() }
 
 // Refused are the commands of Redis that are not offered, each with the reason.
 func Refused() map[string]string { return refused }
+
+// InLoops is the number of connections that loops serve.
+func (s *Server) InLoops() (n int) {
+	for _, l := range s.loops {
+		n += l.len()
+	}
+	return n
+}

@@ -3,8 +3,10 @@ package resp_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -35,8 +37,22 @@ type served struct {
 // serve starts a node in memory and a server of it.
 func serve(t testing.TB, cfg resp.Config) *served { return serveNode(t, "", minikv.Config{}, cfg) }
 
+// wantLoops is how many loops serve the clients of a node in memory. By default chance decides for each server: none,
+// where each connection has a goroutine of its own, one, or two.
+var wantLoops = flag.Int("resp.loops", -1, "loops that serve the clients; -1: 0 to 2, by chance")
+
 // serveNode starts a node with the registries that the databases are.
 func serveNode(t testing.TB, dir string, nc minikv.Config, cfg resp.Config) *served {
+	t.Helper()
+	loops := *wantLoops
+	if loops < 0 {
+		loops = rand.IntN(3)
+		t.Logf("-resp.loops=%d", loops)
+	}
+	return serveLoops(t, loops, dir, nc, cfg)
+}
+
+func serveLoops(t testing.TB, loops int, dir string, nc minikv.Config, cfg resp.Config) *served {
 	t.Helper()
 	node, err := minikv.Open(context.Background(), dir, nc)
 	require.NoError(t, err)
@@ -53,6 +69,9 @@ func serveNode(t testing.TB, dir string, nc minikv.Config, cfg resp.Config) *ser
 	s := &served{t: t, node: node, reg: regs[0]}
 	s.s, err = resp.New(node, cfg)
 	require.NoError(t, err)
+	if dir == "" {
+		s.s.Loops(loops)
+	}
 	l, err := resp.Listen(context.Background(), "127.0.0.1:0", cfg.Password)
 	require.NoError(t, err)
 	s.addr = l.Addr().String()

@@ -43,7 +43,7 @@ func (c *conn) infoCommand() {
 func infoServer(c *conn, b *strings.Builder) {
 	port := 0
 	up := time.Since(c.s.started)
-	if p, ok := portOf(c.nc.LocalAddr()); ok {
+	if p, ok := portOf(c.local); ok {
 		port = p
 	}
 	line(b, "server_name", "minikv", "redis_version", redisVersion, "minikv_version", c.s.cfg.Version, "redis_mode", "standalone",

@@ -8,15 +8,15 @@ import (
 )
 
 var keyCommands = []spec{
-	{"del", -2, writes | under, "generic", allKeys, "Delete keys", (*conn).del},
-	{"unlink", -2, writes | under, "generic", allKeys, "Delete keys", (*conn).del},
-	{"exists", -2, reads, "generic", allKeys, "How many of the keys are there", (*conn).exists},
-	{"touch", -2, reads, "generic", allKeys, "How many of the keys are there", (*conn).exists},
-	{"type", 2, reads, "generic", oneKey, "string, or none", (*conn).typeOf},
+	{"del", -2, writes | under | quick, "generic", allKeys, "Delete keys", (*conn).del},
+	{"unlink", -2, writes | under | quick, "generic", allKeys, "Delete keys", (*conn).del},
+	{"exists", -2, reads | quick, "generic", allKeys, "How many of the keys are there", (*conn).exists},
+	{"touch", -2, reads | quick, "generic", allKeys, "How many of the keys are there", (*conn).exists},
+	{"type", 2, reads | quick, "generic", oneKey, "string, or none", (*conn).typeOf},
 	{"keys", 2, reads, "generic", noKeys, "All keys that match a pattern", (*conn).keys},
 	{"scan", -2, reads, "generic", noKeys, "A page of the keys", (*conn).scan},
 	{"randomkey", 1, reads, "generic", noKeys, "One of the keys", (*conn).randomKey},
-	{"dbsize", 1, reads, "server", noKeys, "The number of keys", (*conn).dbSize},
+	{"dbsize", 1, reads | quick, "server", noKeys, "The number of keys", (*conn).dbSize},
 	{"flushdb", -1, writes, "server", noKeys, "Delete all keys of this database, on all nodes", (*conn).flushDB},
 	{"flushall", -1, writes, "server", noKeys, "Delete all keys of all databases, on all nodes", (*conn).flushAll},
 }

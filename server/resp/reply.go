@@ -33,7 +33,7 @@ const (
 
 func (c *conn) bulk(b []byte) {
 	c.header('$', int64(len(b)))
-	if len(b) >= largeBulk {
+	if len(b) >= largeBulk && !c.inLoop() {
 		c.flushPart()
 		c.write(b)
 	} else {

@@ -7,19 +7,27 @@ import (
 	"github.com/minikv/minikv"
 )
 
-// setRun is a run of SETs that arrived together: they are written as one batch, and of several to a key the last one
-// alone. Their answers are there already, and are written anew, one by one, if the batch fails.
+// setRun is a run of SETs that arrived together, of one connection or, in a loop, of several: they are written as one
+// batch, and of several to a key the last one alone. Their answers are there already, and are written anew, one by one,
+// if the batch fails.
 type setRun struct {
-	sets    []pendingSet
-	bytes   int
-	mark    int // in out: the first of their answers
+	sets  []pendingSet
+	bytes int
+	db    *database // of all
+	conns []*conn   // whose they are
+	batch *minikv.Batch
+	of    *minikv.Registry // the batch's
+}
+
+// joined says where in its answers those of a connection to SETs of a run are.
+type joined struct {
+	mark    int // in out: the first of them; -1: it has none in the run
 	replies int // of the connection, before that one
-	batch   *minikv.Batch
-	of      *minikv.Registry // the batch's
 }
 
 // pendingSet shares the reader's memory, which stays as it is until the answers are written.
 type pendingSet struct {
+	c          *conn
 	key, value []byte
 	expiry     expiry
 	replaced   bool // by a later one of the run: nobody will see its value
@@ -32,59 +40,86 @@ const (
 
 // joinRun adds the present SET.
 func (c *conn) joinRun(e expiry) {
-	if len(c.run.sets) == 0 {
-		c.run.mark, c.run.replies = c.start, c.replies-1
+	run := c.run
+	if run.db != c.db {
+		run.end()
+		run.db = c.db
 	}
-	p := pendingSet{key: c.cmd.arg(1), value: c.cmd.arg(2), expiry: e}
-	c.run.sets = append(c.run.sets, p)
-	c.run.bytes += len(p.key) + len(p.value)
+	if c.joined.mark < 0 {
+		c.joined = joined{c.start, c.replies - 1}
+		run.conns = append(run.conns, c)
+	}
+	p := pendingSet{c: c, key: c.cmd.arg(1), value: c.cmd.arg(2), expiry: e}
+	run.sets = append(run.sets, p)
+	run.bytes += len(p.key) + len(p.value)
 	c.ok()
-	if len(c.run.sets) == maxRun || c.run.bytes > maxRunBytes {
-		c.endRun()
+	if len(run.sets) == maxRun || run.bytes > maxRunBytes {
+		run.end()
 	}
 }
 
-// endRun writes the run. To be called before anything else is looked at or written.
+// endRun writes the run if it has SETs of this connection. To be called before anything else is looked at or written
+// for it. Those of others may stay: their clients have no answer yet, so nobody can tell that they are late.
 func (c *conn) endRun() {
-	if len(c.run.sets) == 0 {
+	if c.joined.mark >= 0 {
+		c.run.end()
+	}
+}
+
+// end writes the run.
+func (run *setRun) end() {
+	if len(run.sets) == 0 {
 		return
 	}
-	sets := c.run.sets
-	c.run.sets, c.run.bytes = sets[:0], 0
+	sets, conns := run.sets, run.conns
+	run.sets, run.bytes, run.conns = sets[:0], 0, conns[:0]
 	defer clear(sets)
-	if r := c.runRegistry(); r != nil && len(sets) > 1 && c.writeRun(r, sets) == nil {
-		c.wroteFrom(r, c.run.mark, c.run.replies)
-		return
+	defer clear(conns)
+	r := run.registry()
+	whole := r != nil && len(sets) > 1 && run.write(r, sets) == nil
+	for _, c := range conns {
+		j := c.joined
+		c.joined.mark = -1
+		if whole {
+			c.wroteFrom(r, j.mark, j.replies)
+			continue
+		}
+		c.storeEach(sets, j)
 	}
-	// One by one, each with an answer of its own.
+}
+
+// storeEach writes this connection's SETs of a run one by one, each with an answer of its own.
+func (c *conn) storeEach(sets []pendingSet, j joined) {
 	replies := c.replies
-	c.out, c.replies = c.out[:c.run.mark], c.run.replies
+	c.out, c.replies = c.out[:j.mark], j.replies
 	for _, p := range sets {
-		c.begin()
-		c.storeOne(p)
+		if p.c == c {
+			c.begin()
+			c.storeOne(p)
+		}
 	}
 	c.replies, c.start = replies, len(c.out)
 }
 
-func (c *conn) runRegistry() *minikv.Registry {
-	if c.db == nil {
+func (run *setRun) registry() *minikv.Registry {
+	if run.db == nil {
 		return nil
 	}
-	r, err := c.db.registry(background)
+	r, err := run.db.registry(background)
 	if err != nil {
 		return nil
 	}
 	return r
 }
 
-func (c *conn) writeRun(r *minikv.Registry, sets []pendingSet) error {
-	if c.run.of != r {
-		c.run.of, c.run.batch = r, r.NewBatch(minikv.NoWait())
+func (run *setRun) write(r *minikv.Registry, sets []pendingSet) error {
+	if run.of != r {
+		run.of, run.batch = r, r.NewBatch(minikv.NoWait())
 	}
-	b := c.run.batch
+	b := run.batch
 	var last lastWrites
 	for i := len(sets) - 1; i >= 0; i-- {
-		last.mark(sets, i, c.s.cfg.MaxValue)
+		last.mark(sets, i, sets[i].c.s.cfg.MaxValue)
 	}
 	for i := range sets {
 		p := &sets[i]
@@ -95,11 +130,11 @@ func (c *conn) writeRun(r *minikv.Registry, sets []pendingSet) error {
 			b.Put(string(p.key), p.value)
 			continue
 		}
-		b.Put(string(p.key), p.value, c.putOptions(p.expiry)...)
+		b.Put(string(p.key), p.value, p.c.putOptions(p.expiry)...)
 	}
-	c.db.mu.RLock()
+	run.db.mu.RLock()
 	_, err := b.Commit(background)
-	c.db.mu.RUnlock()
+	run.db.mu.RUnlock()
 	if err != nil {
 		b.Reset()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ type Server struct {
 	hub     *hub
 	stats   stats
 	settle  func(*minikv.Registry) error // waits for the disk; tests put another one here
+	loops   []*loop                      // none: each connection has a goroutine of its own
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -34,6 +36,10 @@ type Server struct {
 	lastID    uint64
 	sweeping  bool
 }
+
+// maxLoops bounds the loops, of which there is one for each two processors: whoever uses the node on the same machine
+// needs some, too, and writes take turns anyway.
+const maxLoops = 8
 
 // stats counts what INFO tells.
 type stats struct {
@@ -54,6 +60,9 @@ func New(node *minikv.Node, cfg Config) (*Server, error) {
 	s.settle = func(r *minikv.Registry) error { return r.Settle(background) }
 	for n, name := range cfg.Databases {
 		s.dbs[n] = newDatabase(node, n, name)
+	}
+	if node.Metrics().DiskBytes == 0 { // in memory: no command waits for a disk
+		s.loops = newLoops(s, min(max(1, runtime.GOMAXPROCS(0)/2), maxLoops))
 	}
 	return s, nil
 }
@@ -103,6 +112,7 @@ func (s *Server) add(l net.Listener) bool {
 	if !s.sweeping {
 		s.sweeping = true
 		s.wg.Go(s.sweep)
+		s.startLoops()
 	}
 	return true
 }
@@ -128,7 +138,9 @@ func (s *Server) accept(nc net.Conn) {
 	s.lastID++
 	c := newConn(s, nc, s.lastID)
 	s.conns[c] = true
-	s.wg.Go(c.serve)
+	if !s.toLoop(c) {
+		s.wg.Go(c.serve)
+	}
 	s.mu.Unlock()
 	s.stats.accepted.Add(1)
 }
@@ -161,7 +173,10 @@ func (s *Server) Close() error {
 		l.Close()
 	}
 	for c := range s.conns {
-		_ = c.nc.SetReadDeadline(time.Now()) // ends the wait for the next command
+		c.hurry()
+	}
+	for _, l := range s.loops {
+		l.wake()
 	}
 	s.mu.Unlock()
 	done := make(chan struct{})
@@ -175,7 +190,7 @@ func (s *Server) Close() error {
 	}
 	s.mu.Lock()
 	for c := range s.conns {
-		c.nc.Close()
+		c.shut()
 	}
 	s.mu.Unlock()
 	<-done

@@ -176,7 +176,8 @@ func (c *conn) setFor(command string, seconds bool) {
 
 // store is a SET that looks at nothing: it may join a run of such.
 func (c *conn) store(e expiry) {
-	if !c.token.IsZero() || e.past() || c.in.empty() && len(c.run.sets) == 0 {
+	alone := !c.inLoop() && c.in.empty() && len(c.run.sets) == 0 // nothing follows that it could be written with
+	if !c.token.IsZero() || e.past() || alone {
 		c.endRun()
 		c.storeValue(c.cmd.arg(2), e)
 		return

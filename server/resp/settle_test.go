@@ -14,7 +14,7 @@ import (
 
 // TestAPipelineWaitsOnce: however many writes come together, the disk is waited for once, before the answers go out.
 func TestAPipelineWaitsOnce(t *testing.T) {
-	s := serve(t, resp.Config{})
+	s := serveLoops(t, 0, "", minikv.Config{}, resp.Config{})
 	var waits atomic.Int32
 	s.s.Settle(func(r *minikv.Registry) error { waits.Add(1); return nil })
 	c := s.dial()
@@ -83,7 +83,7 @@ func TestAPipelineWritesAKeyOnce(t *testing.T) {
 // TestADiskThatFails: from the first write on the answers of a pipeline are errors; what was read may not be true
 // either.
 func TestADiskThatFails(t *testing.T) {
-	s := serve(t, resp.Config{})
+	s := serveLoops(t, 0, "", minikv.Config{}, resp.Config{})
 	var failing atomic.Bool
 	s.s.Settle(func(*minikv.Registry) error {
 		if failing.Load() {

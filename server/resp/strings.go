@@ -8,16 +8,16 @@ import (
 )
 
 var stringCommands = []spec{
-	{"get", 2, reads, "string", oneKey, "The value of a key", (*conn).get},
-	{"getex", -2, writes | under, "string", oneKey, "The value of a key, and a new expiry", (*conn).getEx},
-	{"getdel", 2, writes | under, "string", oneKey, "The value of a key, which is deleted", (*conn).getDel},
-	{"getset", 3, writes | under, "string", oneKey, "The value that a key had, and a new one", (*conn).getSet},
+	{"get", 2, reads | quick, "string", oneKey, "The value of a key", (*conn).get},
+	{"getex", -2, writes | under | quick, "string", oneKey, "The value of a key, and a new expiry", (*conn).getEx},
+	{"getdel", 2, writes | under | quick, "string", oneKey, "The value of a key, which is deleted", (*conn).getDel},
+	{"getset", 3, writes | under | quick, "string", oneKey, "The value that a key had, and a new one", (*conn).getSet},
 	{"mget", -2, reads, "string", allKeys, "The values of keys, of one moment", (*conn).mGet},
-	{"set", -3, writes | under, "string", oneKey, "Set the value of a key", (*conn).setCommand},
-	{"setex", 4, writes | under, "string", oneKey, "Set a value that expires after seconds", (*conn).setEx},
-	{"psetex", 4, writes | under, "string", oneKey, "Set a value that expires after milliseconds", (*conn).pSetEx},
-	{"mset", -3, writes | under, "string", pairs, "Set values of keys, all at once", (*conn).mSet},
-	{"strlen", 2, reads, "string", oneKey, "The length of a value", (*conn).strLen},
+	{"set", -3, writes | under | quick, "string", oneKey, "Set the value of a key", (*conn).setCommand},
+	{"setex", 4, writes | under | quick, "string", oneKey, "Set a value that expires after seconds", (*conn).setEx},
+	{"psetex", 4, writes | under | quick, "string", oneKey, "Set a value that expires after milliseconds", (*conn).pSetEx},
+	{"mset", -3, writes | under | quick, "string", pairs, "Set values of keys, all at once", (*conn).mSet},
+	{"strlen", 2, reads | quick, "string", oneKey, "The length of a value", (*conn).strLen},
 }
 
 // registry returns the registry of the present database, nil after answering with an error.

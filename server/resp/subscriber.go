@@ -136,8 +136,8 @@ func (sub *subscriber) offer(messages ...message) {
 	case len(sub.backlog) > sub.c.s.cfg.MaxBacklog:
 		sub.over, sub.backlog = true, nil
 		sub.c.s.stats.backlogClosed.Add(1)
-		sub.c.s.cfg.Logger.Warn("a Redis client does not read its notifications; the connection was closed", "from", sub.c.nc.RemoteAddr(), "limit", sub.c.s.cfg.MaxBacklog)
-		sub.c.nc.Close()
+		sub.c.s.cfg.Logger.Warn("a Redis client does not read its notifications; the connection was closed", "from", sub.c.remote, "limit", sub.c.s.cfg.MaxBacklog)
+		sub.c.shut()
 	case len(sub.backlog) > before:
 		select {
 		case sub.wake <- struct{}{}:
@@ -176,7 +176,7 @@ func (sub *subscriber) push() {
 		err := sub.write(b)
 		sub.c.wmu.Unlock()
 		if err != nil {
-			sub.c.nc.Close()
+			sub.c.shut()
 		}
 		if spare = b; cap(b) > keep {
 			spare = nil

@@ -26,6 +26,7 @@ const (
 	subscribed                   // also where a client of RESP2 has subscriptions
 	under                        // may follow UNDER
 	about                        // about the server, not the data
+	quick                        // takes no longer than its words do: a loop may run it
 )
 
 func (f flags) has(g flags) bool { return f&g != 0 }
