@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/minikv/minikv/p2p"
 	"github.com/minikv/minikv/replica"
@@ -190,8 +191,18 @@ func (j *joined) publish(ctx context.Context, buf []byte, d *replica.Delta) ([]b
 	return buf, j.topic.Publish(ctx, buf)
 }
 
-// receive takes in a gossip message.
+// verifying is about how long it takes to verify the signature of a gossip message.
+const verifying = 100 * time.Microsecond
+
+// receive takes in a gossip message, for which its author pays.
 func (j *joined) receive(m p2p.Message) p2p.Verdict {
+	began := time.Now()
+	verdict := j.take(m)
+	j.l.r.node.turns.pay(j.payer(PeerID(m.From)), verifying+time.Since(began))
+	return verdict
+}
+
+func (j *joined) take(m p2p.Message) p2p.Verdict {
 	r := j.l.r
 	at := r.node.instant()
 	d, err := j.decode(m, at.Wall)
