@@ -71,39 +71,66 @@ func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
 	return x.run(ctx, began)
 }
 
-// answer runs an exchange that a peer has opened with a hello; begin says how, where there is more to it than that.
-func (j *joined) answer(stream *p2p.Stream, begin func(*exchange) error) {
-	l, began := j.l, time.Now()
-	at := l.r.node.instant()
-	l.r.mu.Lock()
-	if err := l.r.writable(); err != nil {
-		l.r.mu.Unlock()
+// answer runs an exchange that a peer has opened with a hello, when it is the peer's turn; begin says how, where there is
+// more to it than that.
+func (j *joined) answer(stream *p2p.Stream, of payer, begin func(*exchange) error) {
+	l, turns := j.l, j.l.r.node.turns
+	seat, err := turns.take(of, stream.Reset)
+	if err != nil {
 		refuse(stream, err.Error())
 		return
 	}
-	session := l.r.rep.Accept(at, stream.Peer())
-	l.r.mu.Unlock()
-	if err := l.r.sendable(); err != nil {
-		session.Abort(at, err)
+	defer turns.leave(seat)
+	var session *replica.Session
+	began := time.Now()
+	turns.step(of, seat, func() { session, err = j.accepted(stream.Peer()) })
+	if err == nil {
+		if err = l.r.sendable(); err != nil {
+			session.Abort(l.r.node.instant(), err)
+		}
+	}
+	if err != nil {
 		refuse(stream, err.Error())
 		return
 	}
 	fit(session, stream)
 	x := newExchange(j, stream, session)
+	x.payer, x.seat = of, seat
 	x.begin = func() error { return begin(x) }
 	if _, err := x.run(context.Background(), began); err != nil {
 		l.r.node.cfg.Logger.Log(context.Background(), l.levelOf(stream.Peer()), "an exchange that a peer opened failed", "registry", l.r.name, "peer", x.peer, "err", err)
 	}
 }
 
+// accepted begins the session of an exchange that a peer has opened.
+func (j *joined) accepted(peer string) (*replica.Session, error) {
+	r := j.l.r
+	at := r.node.instant()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.writable(); err != nil {
+		return nil, err
+	}
+	session := r.rep.Accept(at, peer)
+	r.node.turns.weigh(snapshotWeight(r.m.Context().Len()))
+	return session, nil
+}
+
+// snapshotWeight is about what a session takes in bytes: the digest tree, and for each writer that there ever was its part of
+// index and context.
+func snapshotWeight(writers int) int { return 1<<20 + 160*writers }
+
 // exchange is one run of anti-entropy over a stream: one goroutine reads, one writes. Frames are decoded
 // and encoded outside the registry's lock, and the session holds that for short spells.
 type exchange struct {
 	l       *link
+	joined  *joined     // as of the beginning
 	member  *membership // nil in a public registry
 	stream  *p2p.Stream
 	session *replica.Session
 	peer    PeerID
+	payer   payer
+	seat    *seat         // nil: dialled
 	begin   func() error  // what comes before the frames; nil: nothing
 	channel *seal.Channel // seals the frames, nil: nothing does
 	dialled bool          // by this node
@@ -116,12 +143,12 @@ type exchange struct {
 }
 
 func newExchange(j *joined, stream *p2p.Stream, session *replica.Session) *exchange {
-	return &exchange{l: j.l, member: j.member, topic: j.topic.Name(), stream: stream, session: session, peer: PeerID(stream.Peer()), work: make(chan struct{}, 1)}
+	return &exchange{l: j.l, joined: j, member: j.member, topic: j.topic.Name(), stream: stream, session: session, peer: PeerID(stream.Peer()), payer: payer{peer: PeerID(stream.Peer())}, work: make(chan struct{}, 1)}
 }
 
 func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) {
 	defer context.AfterFunc(ctx, x.stream.Reset)()
-	x.l.track(x.stream)
+	x.joined.track(x.stream)
 	defer x.l.untrack(x.stream)
 	x.stream.SetDeadline(began.Add(exchangeLimit))
 	if x.begin != nil {
@@ -151,16 +178,24 @@ func (x *exchange) read() {
 		if x.isOver() {
 			continue
 		}
-		frame, err := x.open(data)
-		if err != nil {
-			x.l.r.countRefused(x.peer, err)
-			x.refusal = err.Error()
-			x.session.Abort(x.l.r.node.instant(), err)
-			rouse(x.work)
-			continue
-		}
-		x.handle(frame)
+		x.step(func() { x.take(data) })
 	}
+}
+
+// step does a part of the exchange when it is the peer's turn.
+func (x *exchange) step(fn func()) { x.l.r.node.turns.step(x.payer, x.seat, fn) }
+
+// take takes a frame in.
+func (x *exchange) take(data []byte) {
+	frame, err := x.open(data)
+	if err != nil {
+		x.l.r.countRefused(x.peer, err)
+		x.refusal = err.Error()
+		x.session.Abort(x.l.r.node.instant(), err)
+		rouse(x.work)
+		return
+	}
+	x.handle(frame)
 }
 
 func (x *exchange) handle(frame replica.Frame) {
@@ -214,12 +249,15 @@ func (x *exchange) write(read <-chan struct{}) {
 	var buf []byte
 	for ended := false; ; {
 		for {
-			frame, ok := x.session.Next(x.l.r.node.instant())
-			if !ok {
+			more, err := false, error(nil)
+			x.step(func() { buf, more, err = x.next(buf) })
+			if !more {
 				break
 			}
-			var err error
-			if buf, err = x.send(buf, frame); err != nil {
+			if err == nil {
+				err = x.stream.WriteFrame(buf)
+			}
+			if err != nil {
 				x.session.Abort(x.l.r.node.instant(), fmt.Errorf("writing to the peer: %w", err))
 				x.stream.Reset()
 				return
@@ -241,14 +279,30 @@ func (x *exchange) write(read <-chan struct{}) {
 	}
 }
 
+// next makes what is to be sent now, in buf if that has room; more says whether there is anything.
+func (x *exchange) next(buf []byte) (frame []byte, more bool, err error) {
+	f, ok := x.session.Next(x.l.r.node.instant())
+	if !ok {
+		return buf, false, nil
+	}
+	buf, err = x.pack(buf, f)
+	return buf, true, err
+}
+
+// pack encodes and seals a frame, in buf if that has room.
+func (x *exchange) pack(buf []byte, frame replica.Frame) ([]byte, error) {
+	buf, err := replica.EncodeFrame(buf[:0], frame)
+	if err == nil && x.channel != nil {
+		buf = x.channel.Seal(buf)
+	}
+	return buf, err
+}
+
 // send writes a frame, which is made in buf if that has room.
 func (x *exchange) send(buf []byte, frame replica.Frame) ([]byte, error) {
-	buf, err := replica.EncodeFrame(buf[:0], frame)
+	buf, err := x.pack(buf, frame)
 	if err != nil {
 		return buf, err
-	}
-	if x.channel != nil {
-		buf = x.channel.Seal(buf)
 	}
 	return buf, x.stream.WriteFrame(buf)
 }

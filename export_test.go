@@ -1,6 +1,10 @@
 package minikv
 
-import "github.com/minikv/minikv/store"
+import (
+	"time"
+
+	"github.com/minikv/minikv/store"
+)
 
 // NewRand is for a test of it; the others are for tests that speak to a node without the library.
 var (
@@ -16,6 +20,42 @@ func Tuned(cfg Config, tune func(*store.Options)) Config {
 }
 
 var DigestKeyOf = digestKeyOf
+
+// Turns shares out what exchanges take of a node.
+type Turns struct{ t *turns }
+
+// Seat is a place among exchanges.
+type Seat = seat
+
+var ErrBusy = errBusy
+
+func NewTurns(lanes int) *Turns {
+	t := &Turns{newTurns()}
+	t.t.lanes = lanes
+	return t
+}
+
+func (t *Turns) Take(holder, peer string, cut func()) (*Seat, error) {
+	return t.t.take(payer{holder, PeerID(peer)}, cut)
+}
+
+func (t *Turns) Leave(s *Seat) { t.t.leave(s) }
+
+func (t *Turns) Step(holder, peer string, on *Seat, fn func()) {
+	t.t.step(payer{holder, PeerID(peer)}, on, fn)
+}
+
+func (t *Turns) Pay(holder, peer string, took time.Duration) {
+	t.t.pay(payer{holder, PeerID(peer)}, took)
+}
+
+func (t *Turns) Delay(peer string) time.Duration { return t.t.delay(peer) }
+
+func (t *Turns) Accounts() int { return len(t.t.accounts) }
+
+func (t *Turns) Cost(holder, peer string) time.Duration {
+	return time.Duration(t.t.cost(payer{holder, PeerID(peer)}.whole(), t.t.now()))
+}
 
 // HoldRenewal acts as if the node's store were being renewed, until letGo is called.
 func HoldRenewal(n *Node) (letGo func()) {

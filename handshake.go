@@ -27,7 +27,7 @@ func (n *Node) acceptSealed(s *p2p.Stream, open []byte) {
 		j := r.link.now()
 		a, err := j.member.keys.Accept(open, string(n.id), s.Peer())
 		if err == nil {
-			j.answer(s, func(x *exchange) error { return x.accept(a) })
+			j.answer(s, j.member.payer(a.Certificate, PeerID(s.Peer())), func(x *exchange) error { return x.accept(a) })
 			r.link.end()
 			return
 		}
@@ -129,7 +129,7 @@ func (x *exchange) greet(data []byte) error {
 	if _, ok := frame.(*replica.Hello); !ok {
 		return fmt.Errorf("%w: %T for a hello", replica.ErrProtocol, frame)
 	}
-	x.handle(frame)
+	x.step(func() { x.handle(frame) })
 	return nil
 }
 
@@ -137,6 +137,9 @@ func (x *exchange) greet(data []byte) error {
 func (x *exchange) admit(certificate []byte) error {
 	r, now := x.l.r, x.l.r.node.cfg.Clock()
 	theirs, err := x.member.verify(certificate, x.peer)
+	if err == nil {
+		x.payer.holder = string(theirs.Holder[:])
+	}
 	if !theirs.Expires.IsZero() {
 		x.until = theirs.Expires.Add(r.node.cfg.MaxClockSkew)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/minikv/minikv/p2p"
 	"github.com/minikv/minikv/replica"
@@ -112,11 +113,12 @@ func (l *link) begin() bool {
 
 func (l *link) end() { l.wg.Done() }
 
-// track makes close cut a stream.
-func (l *link) track(s *p2p.Stream) {
+// track makes close and rejoin cut the stream of an exchange; of one that began before them, at once.
+func (j *joined) track(s *p2p.Stream) {
+	l := j.l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended {
+	if l.ended || l.now() != j {
 		s.Reset()
 	}
 	l.streams[s] = true
@@ -190,8 +192,18 @@ func (j *joined) publish(ctx context.Context, buf []byte, d *replica.Delta) ([]b
 	return buf, j.topic.Publish(ctx, buf)
 }
 
-// receive takes in a gossip message.
+// verifying is about how long it takes to verify the signature of a gossip message.
+const verifying = 100 * time.Microsecond
+
+// receive takes in a gossip message, for which its author pays.
 func (j *joined) receive(m p2p.Message) p2p.Verdict {
+	began := time.Now()
+	verdict := j.take(m)
+	j.l.r.node.turns.pay(j.payer(PeerID(m.From)), verifying+time.Since(began))
+	return verdict
+}
+
+func (j *joined) take(m p2p.Message) p2p.Verdict {
 	r := j.l.r
 	at := r.node.instant()
 	d, err := j.decode(m, at.Wall)

@@ -112,3 +112,26 @@ func (m *membership) verify(certificate []byte, peer PeerID) (seal.Member, error
 	m.known[peer] = known{bytes.Clone(certificate), member}
 	return member, nil
 }
+
+// payer is who pays for an exchange with a peer that shows this certificate.
+func (m *membership) payer(certificate []byte, peer PeerID) payer {
+	of := payer{peer: peer}
+	if member, err := m.verify(certificate, peer); err == nil {
+		of.holder = string(member.Holder[:])
+	}
+	return of
+}
+
+// payer is who pays for what a peer does here, as far as it has shown a certificate.
+func (j *joined) payer(peer PeerID) payer {
+	of := payer{peer: peer}
+	if j.member == nil {
+		return of
+	}
+	j.member.mu.Lock()
+	defer j.member.mu.Unlock()
+	if k, ok := j.member.known[peer]; ok {
+		of.holder = string(k.member.Holder[:])
+	}
+	return of
+}

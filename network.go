@@ -32,7 +32,7 @@ func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
 		Identity: key, Listen: n.cfg.Listen, Static: n.cfg.Bootstrap, Discovery: discovery, Relays: n.cfg.Relays, RelayService: relayPolicies[n.cfg.RelayService],
 		Limits: n.cfg.limits(), PingEvery: profiles[n.cfg.Profile].pingEvery, KeepAlive: profiles[n.cfg.Profile].keepAlive, Heartbeat: profiles[n.cfg.Profile].heartbeat,
 		DHTPeers: n.cfg.DHTPeers, DHTPublic: n.cfg.DHTPublic, Known: n.knownPeers(), Remember: n.rememberPeers(),
-		ProveFirst: true, Now: n.cfg.Clock, MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Logger: n.cfg.Logger,
+		ProveFirst: true, Now: n.cfg.Clock, MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Delay: n.turns.delay, Logger: n.cfg.Logger,
 	})
 	if err != nil {
 		return err
@@ -87,8 +87,8 @@ func (n *Node) accept(s *p2p.Stream) {
 		return
 	}
 	defer r.link.end()
-	r.link.now().answer(s, func(x *exchange) error {
-		x.handle(hello)
+	r.link.now().answer(s, payer{peer: PeerID(s.Peer())}, func(x *exchange) error {
+		x.step(func() { x.handle(hello) })
 		return nil
 	})
 }

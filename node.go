@@ -26,6 +26,7 @@ type Node struct {
 	start       time.Time                   // of the monotonic clock
 	systemClock bool                        // Config.Clock was left to be time.Now
 	host        *p2p.Host                   // nil: offline
+	turns       *turns                      // of exchanges
 	disk        atomic.Pointer[store.Store] // nil: in memory; another one after renew
 	dir         string                      // the store's
 	renewing    sync.RWMutex                // held alone by renew, else by who opens or ends registries
@@ -68,7 +69,7 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, start: time.Now(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}, dropping: map[string]chan struct{}{}, keyring: keyring{dir: dir, memory: map[string]*ticket.Ticket{}}}
+	n := &Node{cfg: cfg, start: time.Now(), turns: newTurns(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}, dropping: map[string]chan struct{}{}, keyring: keyring{dir: dir, memory: map[string]*ticket.Ticket{}}}
 	clock := hlc.Config{MaxSkew: cfg.MaxClockSkew}
 	if dir != "" {
 		if err := n.openStore(dir, &clock); err != nil {

@@ -119,6 +119,9 @@ type Config struct {
 	ProveFirst bool
 	// Now is the clock by which memberships end. Default time.Now.
 	Now func() time.Time
+	// Delay says for how long no gossip is read from a peer, a second at most each time. It must not block. Nil: gossip
+	// of all peers is read as fast as it is handled.
+	Delay func(id string) time.Duration
 	// UserAgent is told to connected peers. Default "minikv".
 	UserAgent string
 	// Logger receives what an operator may want to know. Nil: nothing is logged.

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"bufio"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -10,6 +11,9 @@ import (
 )
 
 const gossipReadBuffer = 16 << 10
+
+// maxDelay bounds how long a peer's gossip stream is not read because of Config.Delay.
+const maxDelay = time.Second
 
 // gossipHost is the host as gossipsub sees it: streams that peers open pass through
 // the flow control.
@@ -21,7 +25,7 @@ type gossipHost struct {
 // SetStreamHandler implements host.Host.
 func (g gossipHost) SetStreamHandler(proto protocol.ID, handle network.StreamHandler) {
 	g.Host.SetStreamHandler(proto, func(s network.Stream) {
-		in := &gossipIn{Stream: s, flow: g.h.inflow, peer: s.Conn().RemotePeer()}
+		in := &gossipIn{Stream: s, h: g.h, peer: s.Conn().RemotePeer()}
 		in.buf = bufio.NewReaderSize((*gatedReader)(in), gossipReadBuffer)
 		g.h.goRun(func() { g.h.announceAgain(in.peer) })
 		handle(in)
@@ -34,7 +38,7 @@ func (g gossipHost) SetStreamHandler(proto protocol.ID, handle network.StreamHan
 type gossipIn struct {
 	network.Stream
 	buf  *bufio.Reader
-	flow *inflow
+	h    *Host
 	peer peer.ID
 }
 
@@ -45,6 +49,11 @@ func (s *gossipIn) Read(p []byte) (int, error) { return s.buf.Read(p) }
 type gatedReader gossipIn
 
 func (r *gatedReader) Read(p []byte) (int, error) {
-	r.flow.wait(r.peer)
+	r.h.inflow.wait(r.peer)
+	if delay := r.h.cfg.Delay; delay != nil {
+		if d := delay(r.h.names.of(r.peer)); d > 0 {
+			sleep(r.h.ctx, min(d, maxDelay))
+		}
+	}
 	return r.Stream.Read(p)
 }

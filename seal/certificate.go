@@ -109,7 +109,8 @@ func (k *Keys) vouched(grant []byte, peer string) []byte {
 // Member is what a certificate proves.
 type Member struct {
 	Rights  Rights
-	Expires time.Time // the zero time: never
+	Expires time.Time                   // the zero time: never
+	Holder  [ed25519.PublicKeySize]byte // of the ticket: the same for all peers that joined by it
 }
 
 // Ended says whether the rights have ended by a clock that may be wrong by slack.
@@ -133,7 +134,7 @@ func (k *Keys) Verify(certificate []byte, peer string) (Member, error) {
 	if !ed25519.Verify(g.Holder, k.vouched(certificate[:GrantSize], peer), certificate[GrantSize:]) {
 		return Member{}, ErrCertificate
 	}
-	return Member{g.Rights, g.Expires}, nil
+	return Member{g.Rights, g.Expires, [ed25519.PublicKeySize]byte(g.Holder)}, nil
 }
 
 func parseGrant(b []byte) (g Grant, ok bool) {

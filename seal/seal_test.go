@@ -107,7 +107,7 @@ func TestCertificates(t *testing.T) {
 	certificate := g.member("p", seal.Read, until)
 	m, err := g.Verify(certificate, "p")
 	require.NoError(t, err)
-	require.Equal(t, seal.Member{Rights: seal.Read, Expires: until}, m)
+	require.Equal(t, seal.Member{Rights: seal.Read, Expires: until, Holder: [32]byte(certificate[10:42])}, m)
 	require.False(t, m.Ended(until.Add(time.Minute), time.Minute))
 	require.True(t, m.Ended(until.Add(time.Minute+1), time.Minute))
 	require.False(t, seal.Member{}.Ended(until.Add(1e6*time.Hour), 0))

@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 type enemies struct {
 	t      *testing.T
 	orders io.WriteCloser
+	pid    int
 	mu     sync.Mutex
 	latest map[string]hostile.Report // by attack
 	events chan hostile.Report
@@ -58,7 +59,7 @@ func newEnemies(t *testing.T) *enemies {
 	reports, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	e := &enemies{t: t, orders: orders, latest: map[string]hostile.Report{}, events: make(chan hostile.Report, 64)}
+	e := &enemies{t: t, orders: orders, pid: cmd.Process.Pid, latest: map[string]hostile.Report{}, events: make(chan hostile.Report, 64)}
 	t.Cleanup(func() {
 		_ = orders.Close()
 		require.NoError(t, cmd.Wait())

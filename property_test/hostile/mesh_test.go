@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +43,7 @@ type mesh struct {
 var ctx = context.Background()
 
 func config() minikv.Config {
-	return minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, SyncInterval: 500 * time.Millisecond, MaxClockSkew: maxSkew}
+	return minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, SyncInterval: 500 * time.Millisecond, MaxClockSkew: maxSkew, Logger: logger()}
 }
 
 func newMesh(t *testing.T, n int) *mesh {
@@ -387,18 +385,6 @@ func (m *mesh) watch(ids map[string]bool) {
 			}
 		}
 	}
-}
-
-// resident is the memory of this process in bytes.
-func resident(t *testing.T) int64 {
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		t.Log("NOT MEASURED: memory, for want of /proc")
-		return 0
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
-	require.NoError(t, err)
-	return pages * int64(os.Getpagesize())
 }
 
 // pause lets attackers do their work for a moment.
