@@ -58,6 +58,7 @@ type Store struct {
 	db     *pebble.DB
 	views  map[*view]bool // open ones
 	viewMu sync.Mutex
+	hot    hotShare
 
 	building sync.WaitGroup // of filters
 
@@ -110,6 +111,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.cache = o.Cache; s.cache <= 0 {
 		s.cache = DefaultCache
 	}
+	s.hot.bytes = int(s.cache / 2)
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -168,7 +170,7 @@ func (s *Store) checkLog() (err error) {
 }
 
 func (s *Store) openEngine() error {
-	cache := pebble.NewCache(s.cache)
+	cache := pebble.NewCache(s.cache - int64(s.hot.bytes) + 2*memTable) // which the engine takes for what it gathers
 	defer cache.Unref()
 	return s.engine(func() (err error) {
 		s.db, err = pebble.Open(s.dir, s.engineOptions(cache))
@@ -494,6 +496,7 @@ func (s *Store) Release(name string) error {
 	}
 	t := r.open
 	r.open, r.last = nil, t.unsynced
+	s.hot.tables.Add(-1)
 	t.backlog.reset()
 	return s.use(func() error {
 		if err := t.cut(); err != nil {
@@ -521,6 +524,7 @@ func (s *Store) Drop(name string) error {
 		if t := r.open; t != nil {
 			t.drop()
 			r.open = nil
+			s.hot.tables.Add(-1)
 		}
 		err := s.guard(func() error {
 			b := s.db.NewBatch()

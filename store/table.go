@@ -30,6 +30,7 @@ type table struct {
 	end     [2]batchEnd             // of batch and dots, at the end of the last of them
 	whole   func() *lwwmap.State    // the state, at the end of a step
 	backlog backlog
+	hot     hot
 	filter  keeper
 	kept    bool // the filter is on disk, and true until the first change
 
@@ -87,7 +88,7 @@ func (t *table) Get(kind lwwmap.Kind, key string) (rec lwwmap.Record) {
 			return rec
 		}
 	}
-	if !t.filter.mayHave(kind, key) {
+	if rec = t.hot.get(kind, key); !rec.IsZero() || !t.filter.mayHave(kind, key) {
 		return rec
 	}
 	err := t.s.use(func() (err error) {
@@ -112,6 +113,7 @@ func (t *table) Set(p *lwwmap.Place, r lwwmap.Record) {
 			t.filter.add(r.Kind(), r.Key())
 		} else {
 			t.unindex(b, p.Held)
+			t.hot.set(r)
 		}
 		t.key = appendEntryKey(t.key[:0], t.number, r.Kind(), r.Key())
 		t.put(b, t.key, r.Packed())
@@ -124,6 +126,7 @@ func (t *table) Set(p *lwwmap.Place, r lwwmap.Record) {
 func (t *table) Remove(p *lwwmap.Place) {
 	t.change(place{p.Held.Kind(), p.Held.Key()}, lwwmap.Record{}, func(b *pebble.Batch) {
 		t.unindex(b, p.Held)
+		t.hot.remove(p.Held)
 		t.key = appendEntryKey(t.key[:0], t.number, p.Held.Kind(), p.Held.Key())
 		t.delete(b, t.key)
 	})
@@ -234,7 +237,7 @@ func (t *table) ForkKind(lwwmap.Kind) lwwmap.View { return t.Fork() }
 // Commit implements [lwwmap.Table].
 func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
 	if err := t.Err(); err != nil {
-		t.discard()
+		t.giveUp()
 		return err
 	}
 	if !t.inStep && len(step.Seen) == 0 && step.Horizons == t.horizons {
@@ -330,7 +333,7 @@ func (t *table) takeOut() (*handed, error) {
 	b := t.batch
 	err := t.s.engine(func() error { return errors.Join(b.Apply(t.dots, nil), t.journal(b)) })
 	if err != nil {
-		t.discard()
+		t.giveUp()
 		t.failAll(err)
 		return nil, t.s.Err()
 	}
@@ -394,7 +397,7 @@ func (t *table) journal(b *pebble.Batch) error {
 func (t *table) drop() {
 	t.awaitHanded()
 	steps := t.steps
-	t.discard()
+	t.giveUp()
 	t.backlog.reset()
 	if steps > 0 {
 		t.s.group.made(t, steps)
@@ -407,9 +410,10 @@ func (t *table) cut() error {
 		return nil
 	}
 	if t.steps == 0 {
-		t.discard()
+		t.giveUp()
 		return nil
 	}
+	t.hot.reset()
 	t.closeIndexed()
 	t.inStep = false
 	clear(t.pending)
@@ -442,6 +446,12 @@ func (t *table) closeIndexed() {
 	}
 }
 
+// giveUp forgets what the engine will never get.
+func (t *table) giveUp() {
+	t.discard()
+	t.hot.reset()
+}
+
 // discard forgets what waited for the engine.
 func (t *table) discard() {
 	if t.batch != nil {
@@ -466,6 +476,8 @@ func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
 	t := &table{view: view{s: s, number: n}, unsynced: new(unsynced)}
 	t.view.reader = t.reading
 	t.view.mayHave = t.filter.mayHave
+	t.hot.share = &s.hot
+	s.hot.tables.Add(1)
 	t.backlog.limit = s.unsent
 	t.backlog.spill = spill{fs: s.fs, path: s.fs.PathJoin(s.dir, spillName+strconv.Itoa(int(n))), max: spillBytes}
 	state, err := t.loadState(s.db)
