@@ -144,6 +144,7 @@ func (b *Batch) apply(at replica.Instant) (rev Revision, key string, err error) 
 			return rev, w.key, err
 		}
 	}
+	b.touch()
 	if len(b.writes) < fewToShare || runtime.GOMAXPROCS(0) == 1 {
 		return b.writeAll(at)
 	}
@@ -152,6 +153,15 @@ func (b *Batch) apply(at replica.Instant) (rev Revision, key string, err error) 
 	r.batching = false
 	r.scheduleTick(at)
 	return rev, key, err
+}
+
+// touch spares the writes most of the time for which they would wait for memory.
+func (b *Batch) touch() {
+	seen := byte(0)
+	for i := range b.writes {
+		seen += b.r.m.Touch(lwwmap.Data, b.writes[i].key)
+	}
+	runtime.KeepAlive(seen)
 }
 
 // fewToShare is how many writes are not worth a second core.

@@ -16,7 +16,7 @@ import (
 var (
 	// ErrNotFound: the key is absent, deleted or expired.
 	ErrNotFound = errors.New("minikv: key not found")
-	// ErrKeyInvalid: the key is empty or longer than [Config].MaxKeyLen.
+	// ErrKeyInvalid: the key is empty or longer than [MaxKeyLen] or, for a write, than [Config].MaxKeyLen.
 	ErrKeyInvalid = errors.New("minikv: invalid key")
 	// ErrTooLarge: the value or the batch is over its limit.
 	ErrTooLarge = errors.New("minikv: too large")

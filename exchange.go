@@ -124,6 +124,7 @@ func snapshotWeight(writers int) int { return 1<<20 + 160*writers }
 // and encoded outside the registry's lock, and the session holds that for short spells.
 type exchange struct {
 	l       *link
+	joined  *joined     // as of the beginning
 	member  *membership // nil in a public registry
 	stream  *p2p.Stream
 	session *replica.Session
@@ -142,12 +143,12 @@ type exchange struct {
 }
 
 func newExchange(j *joined, stream *p2p.Stream, session *replica.Session) *exchange {
-	return &exchange{l: j.l, member: j.member, topic: j.topic.Name(), stream: stream, session: session, peer: PeerID(stream.Peer()), payer: payer{peer: PeerID(stream.Peer())}, work: make(chan struct{}, 1)}
+	return &exchange{l: j.l, joined: j, member: j.member, topic: j.topic.Name(), stream: stream, session: session, peer: PeerID(stream.Peer()), payer: payer{peer: PeerID(stream.Peer())}, work: make(chan struct{}, 1)}
 }
 
 func (x *exchange) run(ctx context.Context, began time.Time) (SyncStats, error) {
 	defer context.AfterFunc(ctx, x.stream.Reset)()
-	x.l.track(x.stream)
+	x.joined.track(x.stream)
 	defer x.l.untrack(x.stream)
 	x.stream.SetDeadline(began.Add(exchangeLimit))
 	if x.begin != nil {

@@ -42,7 +42,7 @@ func (r *Registry) putExpiry(at replica.Instant, key string, o *putOptions) hlc.
 // expiryStamp is the stamp at which something expires that is to do so at a time of the wall clock.
 func expiryStamp(t time.Time) (hlc.Timestamp, error) {
 	if left := time.Until(t); left > maxTTL || t.UnixMilli() < 1 {
-		return 0, detailf(ErrInvalid, "an expiry at %v; it can be within the next 100 years", t)
+		return 0, detailf(ErrInvalid, "an expiry at %s; it can be at most 100 years ahead, and not before 1970", t.Format(time.RFC3339Nano))
 	}
 	return hlc.FromTime(t.Add(time.Millisecond - 1)), nil
 }

@@ -113,11 +113,12 @@ func (l *link) begin() bool {
 
 func (l *link) end() { l.wg.Done() }
 
-// track makes close cut a stream.
-func (l *link) track(s *p2p.Stream) {
+// track makes close and rejoin cut the stream of an exchange; of one that began before them, at once.
+func (j *joined) track(s *p2p.Stream) {
+	l := j.l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended {
+	if l.ended || l.now() != j {
 		s.Reset()
 	}
 	l.streams[s] = true

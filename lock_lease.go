@@ -193,7 +193,7 @@ func (r *Registry) liveLocks(ctx context.Context, prefix string) (live []LockInf
 		}
 		return true
 	})
-	return live, nil
+	return live, r.m.Err()
 }
 
 // lockOn returns the live lease on a key, nil if there is none. The registry is locked, for reading at least.

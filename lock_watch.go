@@ -103,6 +103,9 @@ func (r *Registry) startLockWatch(ctx context.Context, prefix string) (*lockWatc
 		w.note(rec.Key())
 		return strings.HasPrefix(rec.Key(), prefix)
 	})
+	if err := r.m.Err(); err != nil {
+		return nil, err
+	}
 	r.locks.watches = append(r.locks.watches, w)
 	return w, nil
 }

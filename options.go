@@ -195,7 +195,7 @@ func checkTTL(d time.Duration) error {
 }
 
 // ExpiresAt makes an entry expire at a time of the wall clock, rounded up to whole milliseconds. It has to be
-// within the next 100 years.
+// after 1970 and at most 100 years ahead; where it has passed, the entry is gone at once, and with it what the key held.
 func ExpiresAt(t time.Time) PutOption { return expiresAt(t) }
 
 type expiresAt time.Time

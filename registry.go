@@ -158,16 +158,19 @@ func (r *Registry) Root() Digest {
 	return Digest(r.m.RootAt(r.now()))
 }
 
-// checkRead checks what needs no lock.
+// checkRead checks what needs no lock. Peers may have written longer keys than this node does.
 func (r *Registry) checkRead(ctx context.Context, key string) error {
 	if err := checkContext(ctx); err != nil {
 		return err
 	}
-	return r.checkKey(key)
+	return checkKeyLen(key, MaxKeyLen)
 }
 
-func (r *Registry) checkKey(key string) error {
-	if max := r.node.cfg.MaxKeyLen; len(key) == 0 || len(key) > max {
+// checkKey is for keys that are to be written.
+func (r *Registry) checkKey(key string) error { return checkKeyLen(key, r.node.cfg.MaxKeyLen) }
+
+func checkKeyLen(key string, max int) error {
+	if len(key) == 0 || len(key) > max {
 		return detailf(ErrKeyInvalid, "the key has %d bytes; it can have 1 to %d", len(key), max)
 	}
 	return nil

@@ -346,6 +346,22 @@ func TestLimitsOfOtherConfigurations(t *testing.T) {
 	require.ErrorIs(t, err, minikv.ErrTooLarge)
 }
 
+// A node reads the longer keys of its peers.
+func TestKeysOfOtherConfigurations(t *testing.T) {
+	a := openRegistry(t, online(t, minikv.Config{}), "test")
+	b := openRegistry(t, online(t, minikv.Config{MaxKeyLen: 3}), "test")
+	put(t, a, "four", "v")
+	connect(t, a.Node(), b.Node())
+	require.NoError(t, b.WaitSynced(within(t), 1))
+	require.Equal(t, "v", value(t, b, "four"))
+	_, _, ok, err := b.Peek(ctx, "four")
+	require.NoError(t, err)
+	require.True(t, ok)
+	_, _, err = b.LockInfo(ctx, "four")
+	require.NoError(t, err)
+	require.ErrorIs(t, b.Delete(ctx, "four"), minikv.ErrKeyInvalid)
+}
+
 func TestRegistries(t *testing.T) {
 	n := openNode(t, minikv.Config{NodeName: "kitchen"})
 	require.Equal(t, "kitchen", n.Name())

@@ -123,11 +123,13 @@ func (r *Registry) syncPeer(ctx context.Context, p PeerID) (sum SyncStats, err e
 		var stats SyncStats
 		stats, err = r.link.exchange(ctx, p)
 		sum.add(stats)
-		switch {
-		case err == nil:
+		if err == nil {
 			return sum, nil
-		case ctx.Err() != nil:
-			return sum, ctx.Err()
+		}
+		if end := r.mayGoOn(ctx); end != nil { // that is why
+			return sum, end
+		}
+		switch {
 		case errors.Is(err, ErrNoPeer):
 			return sum, detailf(ErrNoPeer, "the peer is not connected; see Connect")
 		case !r.isSharedBy(p):

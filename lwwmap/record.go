@@ -180,7 +180,10 @@ func ParseRecord(b []byte) (Record, error) {
 		return Record{}, errDamaged
 	}
 	r := recordOf(b)
-	if r.headerLen() > len(b) || r.Size() != len(b) || !r.Kind().Valid() || r.form()&^formAll != 0 || r.klen() == 0 {
+	if r.headerLen() > len(b) || r.vlen() < 0 { // below zero: 2^31 and more, where int has 32 bits
+		return Record{}, errDamaged
+	}
+	if r.Size() != len(b) || !r.Kind().Valid() || r.form()&^formAll != 0 || r.klen() == 0 {
 		return Record{}, errDamaged
 	}
 	return r, nil

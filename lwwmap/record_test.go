@@ -115,4 +115,13 @@ func TestTheHashCoversEveryField(t *testing.T) {
 	}
 }
 
+// Where int has 32 bits, a length near 2^32 must not be taken for one below zero that fits.
+func TestLengthsDoNotWrap(t *testing.T) {
+	b := make([]byte, 47) // a wide header and a key of one byte, less the byte that the value would take away
+	b[32], b[45] = 0b100001, 1
+	copy(b[41:], "\xff\xff\xff\xff")
+	_, err := lwwmap.ParseRecord(b)
+	require.Error(t, err)
+}
+
 func TestNoRecordIsZero(t *testing.T) { require.True(t, lwwmap.Record{}.IsZero()) }

@@ -23,7 +23,6 @@ func (h *Host) startDiscovery() finder {
 	}
 	m := newMDNS(h)
 	if err := m.start(); err != nil {
-		h.mdnsFailed.Store(true)
 		h.log.Warn("mDNS not started: hosts on this network will not be found by themselves; name them instead (serve --peer, Config.Bootstrap)", "err", err)
 	}
 	h.mdns = m

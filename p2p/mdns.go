@@ -56,8 +56,14 @@ func (m *mdns) start() error {
 	return err
 }
 
-// announce tells the network of the host's present addresses.
+// announce tells the network of the host's present addresses, and notes whether it could.
 func (m *mdns) announce() error {
+	err := m.register()
+	m.h.mdnsFailed.Store(err != nil)
+	return err
+}
+
+func (m *mdns) register() error {
 	addrs, err := m.h.host.Network().InterfaceListenAddresses()
 	if err != nil {
 		return err

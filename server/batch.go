@@ -58,7 +58,7 @@ func decodeRecords(b []byte) ([]admin.Record, error) {
 }
 
 func writeRecords(ctx context.Context, reg *minikv.Registry, records []admin.Record, now time.Time) (res admin.BatchResult, err error) {
-	b := reg.NewBatch()
+	b, written := reg.NewBatch(), map[string]bool{}
 	for i := range records {
 		rec := &records[i]
 		if !rec.Expires.IsZero() && !rec.Expires.After(now) {
@@ -69,11 +69,12 @@ func writeRecords(ctx context.Context, reg *minikv.Registry, records []admin.Rec
 		if err != nil {
 			return res, err
 		}
-		if same {
+		if same && !written[rec.Key] { // one before it may have written another value
 			res.Unchanged++
 			continue
 		}
 		b.Put(rec.Key, rec.Value, recordOptions(rec, now)...)
+		written[rec.Key] = true
 		res.Written++
 	}
 	if b.Len() == 0 {
@@ -97,7 +98,8 @@ func recordOptions(rec *admin.Record, now time.Time) []minikv.PutOption {
 const expirySlack = 50 * time.Millisecond
 
 // holds tells whether the registry has the record already. A record with a ttl counts as held when the value is the same and expires
-// at all: else importing a file again would write every such record again.
+// at all: else importing a file again would write every such record again. One without says nothing of an expiry, and so ends one that
+// is held.
 func holds(ctx context.Context, reg *minikv.Registry, rec *admin.Record, now time.Time) (bool, error) {
 	e, err := reg.Get(ctx, rec.Key)
 	if errors.Is(err, minikv.ErrNotFound) {
@@ -112,5 +114,5 @@ func holds(ctx context.Context, reg *minikv.Registry, rec *admin.Record, now tim
 	if !rec.Expires.IsZero() {
 		return !e.Expires.IsZero() && e.Expires.Sub(rec.Expires).Abs() < expirySlack, nil
 	}
-	return rec.TTL == 0 || !e.Expires.IsZero(), nil
+	return (rec.TTL == 0) == e.Expires.IsZero(), nil
 }

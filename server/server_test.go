@@ -327,6 +327,7 @@ func TestBatchWritesOnlyWhatDiffers(t *testing.T) {
 		{"value", admin.Record{Key: "plain", Value: []byte("w")}},
 		{"expiry added", admin.Record{Key: "plain", Value: []byte("w"), TTL: time.Hour}},
 		{"expiry changed", admin.Record{Key: "expires", Value: []byte("v"), Expires: soon.Add(time.Minute)}},
+		{"expiry ended", admin.Record{Key: "expires", Value: []byte("v")}},
 	} {
 		res, err := r.client.Batch(r.ctx, "r", []admin.Record{tt.change})
 		require.NoError(t, err, tt.name)
@@ -335,6 +336,19 @@ func TestBatchWritesOnlyWhatDiffers(t *testing.T) {
 	res, err = r.client.Batch(r.ctx, "r", nil)
 	require.NoError(t, err)
 	require.Zero(t, res)
+}
+
+// Of several records of a key the last one counts, also where that is what was held before.
+func TestTheLastRecordOfAKeyCounts(t *testing.T) {
+	r := newRig(t)
+	_, err := r.reg.Put(r.ctx, "k", []byte("last"))
+	require.NoError(t, err)
+	res, err := r.client.Batch(r.ctx, "r", []admin.Record{{Key: "k", Value: []byte("first")}, {Key: "k", Value: []byte("last")}})
+	require.NoError(t, err)
+	require.Equal(t, admin.BatchResult{Written: 2}, res)
+	e, err := r.reg.Get(r.ctx, "k")
+	require.NoError(t, err)
+	require.Equal(t, "last", string(e.Value))
 }
 
 func TestURLParametersAreBytes(t *testing.T) {

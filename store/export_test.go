@@ -45,6 +45,30 @@ func StateRow(m *lwwmap.Map) []byte {
 	})
 }
 
+// Hot is what keeps records that were overwritten.
+type Hot struct{ hot }
+
+// NewHot has room for so many bytes, for some tables.
+func NewHot(bytes, tables int) *Hot {
+	h := &Hot{hot{share: &hotShare{bytes: bytes}}}
+	h.share.tables.Store(int32(tables))
+	return h
+}
+
+func (h *Hot) Get(key string) lwwmap.Record { return h.get(lwwmap.Data, key) }
+func (h *Hot) Set(rec lwwmap.Record)        { h.set(rec) }
+func (h *Hot) Remove(rec lwwmap.Record)     { h.remove(rec) }
+
+// Bytes is what it takes.
+func (h *Hot) Bytes() (n int) {
+	for _, gen := range []map[uint64]lwwmap.Record{h.young, h.old} {
+		for _, rec := range gen {
+			n += rec.Size() + hotOverhead
+		}
+	}
+	return n
+}
+
 // DB is the engine, to do damage.
 func (s *Store) DB() *pebble.DB { return s.db }
 

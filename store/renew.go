@@ -105,6 +105,7 @@ func (s *Store) leave() {
 func (s *Store) sibling() *Store {
 	f := &Store{dir: s.dir, fs: s.fs, log: s.log, names: map[string]*registry{}, views: map[*view]bool{}}
 	f.tune, f.folded, f.unsent, f.cache, f.beside = s.tune, s.folded, s.unsent, s.cache, true
+	f.hot.bytes = s.hot.bytes
 	f.setDisk()
 	return f
 }

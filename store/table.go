@@ -1,9 +1,7 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
-	"strconv"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -30,6 +28,7 @@ type table struct {
 	end     [2]batchEnd             // of batch and dots, at the end of the last of them
 	whole   func() *lwwmap.State    // the state, at the end of a step
 	backlog backlog
+	hot     hot
 	filter  keeper
 	kept    bool // the filter is on disk, and true until the first change
 
@@ -87,7 +86,7 @@ func (t *table) Get(kind lwwmap.Kind, key string) (rec lwwmap.Record) {
 			return rec
 		}
 	}
-	if !t.filter.mayHave(kind, key) {
+	if rec = t.hot.get(kind, key); !rec.IsZero() || !t.filter.mayHave(kind, key) {
 		return rec
 	}
 	err := t.s.use(func() (err error) {
@@ -112,6 +111,7 @@ func (t *table) Set(p *lwwmap.Place, r lwwmap.Record) {
 			t.filter.add(r.Kind(), r.Key())
 		} else {
 			t.unindex(b, p.Held)
+			t.hot.set(r)
 		}
 		t.key = appendEntryKey(t.key[:0], t.number, r.Kind(), r.Key())
 		t.put(b, t.key, r.Packed())
@@ -124,6 +124,7 @@ func (t *table) Set(p *lwwmap.Place, r lwwmap.Record) {
 func (t *table) Remove(p *lwwmap.Place) {
 	t.change(place{p.Held.Kind(), p.Held.Key()}, lwwmap.Record{}, func(b *pebble.Batch) {
 		t.unindex(b, p.Held)
+		t.hot.remove(p.Held)
 		t.key = appendEntryKey(t.key[:0], t.number, p.Held.Kind(), p.Held.Key())
 		t.delete(b, t.key)
 	})
@@ -230,325 +231,3 @@ func (t *table) Fork() lwwmap.View {
 
 // ForkKind implements [lwwmap.Table].
 func (t *table) ForkKind(lwwmap.Kind) lwwmap.View { return t.Fork() }
-
-// Commit implements [lwwmap.Table].
-func (t *table) Commit(step *lwwmap.Step, whole func() *lwwmap.State) error {
-	if err := t.Err(); err != nil {
-		t.discard()
-		return err
-	}
-	if !t.inStep && len(step.Seen) == 0 && step.Horizons == t.horizons {
-		return nil
-	}
-	return t.s.use(func() error {
-		t.begin()
-		t.ended.Seen = append(t.ended.Seen, step.Seen...)
-		t.ended.Sums = append(t.ended.Sums, step.Sums...)
-		t.ended.Horizons, t.ended.Counts, t.ended.Clock = step.Horizons, step.Counts, step.Clock
-		t.horizons, t.whole, t.inStep = step.Horizons, whole, false
-		t.end = [2]batchEnd{endOf(t.batch), endOf(t.dots)}
-		t.steps++
-		if t.lock != nil {
-			t.s.group.waits(t)
-		}
-		if t.lock == nil || t.batch.Len()+t.dots.Len() >= gatherBytes {
-			if err := t.flush(); err != nil {
-				return err
-			}
-		}
-		return t.s.Err()
-	})
-}
-
-// flush hands the steps that have ended to the engine. The owner's lock is held, and
-// the store in use. After a failure of the disk the engine takes them all the same, in
-// memory, so that reads find them.
-func (t *table) flush() error {
-	t.awaitHanded()
-	h, err := t.takeOut()
-	if h == nil {
-		return err
-	}
-	err = t.give(h, pebble.NoSync)
-	t.awaitHanded()
-	return err
-}
-
-// handed are steps on their way to the engine. They are read here until it has them.
-type handed struct {
-	batch   *pebble.Batch
-	pending map[place]lwwmap.Record
-	done    chan struct{} // closed when it has
-}
-
-// handOver is flush for one who is not the owner and waits for the disk, by the batch
-// that it returns; nil if there is nothing to hand over. The owner goes on as soon as
-// the steps have been taken out, while the engine works. Only for who makes an fsync.
-func (t *table) handOver() (b *pebble.Batch, err error) {
-	t.lock.Lock()
-	unlock := sync.OnceFunc(t.lock.Unlock)
-	defer unlock()
-	err = t.s.use(func() error {
-		t.awaitHanded()
-		h, err := t.takeOut()
-		if h == nil {
-			return err
-		}
-		t.s.group.admitLate()
-		unlock()
-		b = h.batch
-		if err := t.give(h, pebble.Sync); err != nil {
-			return err
-		}
-		return t.s.Err()
-	})
-	return b, err
-}
-
-// awaitHanded waits until the engine has what it was handed: it gets all in order.
-func (t *table) awaitHanded() {
-	h := t.handed
-	if h == nil {
-		return
-	}
-	<-h.done
-	t.handed = nil
-	if len(h.pending) <= 4096 {
-		clear(h.pending)
-		t.spare = h.pending
-	}
-}
-
-// takeOut makes one batch of the steps that have ended, nil if there are none.
-func (t *table) takeOut() (*handed, error) {
-	if t.steps == 0 {
-		return nil, nil
-	}
-	if t.s.broken.Load() {
-		return nil, t.s.Err()
-	}
-	b := t.batch
-	err := t.s.engine(func() error { return errors.Join(b.Apply(t.dots, nil), t.journal(b)) })
-	if err != nil {
-		t.discard()
-		t.failAll(err)
-		return nil, t.s.Err()
-	}
-	t.handed = &handed{batch: b, pending: t.pending, done: make(chan struct{})}
-	steps := t.steps
-	t.batch, t.pending, t.spare = nil, t.spare, nil // who waits for the batch closes it
-	t.discard()
-	t.s.group.made(t, steps)
-	return t.handed, nil
-}
-
-// give gives the engine what was taken out.
-func (t *table) give(h *handed, o *pebble.WriteOptions) error {
-	defer close(h.done)
-	err := t.s.engine(func() error {
-		if o.Sync {
-			return t.s.db.ApplyNoSyncWait(h.batch, o)
-		}
-		defer h.batch.Close()
-		return h.batch.Commit(o)
-	})
-	if err != nil {
-		t.failAll(err)
-		return t.s.Err()
-	}
-	return nil
-}
-
-func (t *table) failAll(err error) {
-	t.s.fail(err)
-	t.fail(err)
-}
-
-// journal adds the journal row of the steps that have ended, and what else has
-// to change with them.
-func (t *table) journal(b *pebble.Batch) error {
-	t.commits++
-	t.key = appendJournalKey(t.key[:0], t.number, t.commits)
-	t.row = appendSum(appendStep(t.row[:0], &t.ended), t.key)
-	if err := b.Set(t.key, t.row, nil); err != nil {
-		return err
-	}
-	if t.kept {
-		prefix := appendPrefix(nil, t.number, classFilter)
-		if err := b.DeleteRange(prefix, after(prefix), nil); err != nil {
-			return err
-		}
-		t.kept = false
-	}
-	for _, d := range t.ended.Sums {
-		t.dirty[byte(d.Bucket>>8)] = true
-	}
-	if t.unfolded += len(t.ended.Sums) + 1; t.unfolded < t.s.folded {
-		return nil
-	}
-	return t.fold(b, t.whole())
-}
-
-// drop forgets the steps that the engine does not know yet, so that nobody hands
-// them to it when the registry has gone. The owner's lock is held.
-func (t *table) drop() {
-	t.awaitHanded()
-	steps := t.steps
-	t.discard()
-	t.backlog.reset()
-	if steps > 0 {
-		t.s.group.made(t, steps)
-	}
-}
-
-// cut forgets a step that has not ended. Those before stay.
-func (t *table) cut() error {
-	if !t.inStep {
-		return nil
-	}
-	if t.steps == 0 {
-		t.discard()
-		return nil
-	}
-	t.closeIndexed()
-	t.inStep = false
-	clear(t.pending)
-	return errors.Join(t.end[0].cut(t.batch), t.end[1].cut(t.dots))
-}
-
-// batchEnd is where a batch ended.
-type batchEnd struct {
-	bytes   int
-	changes uint32
-}
-
-func endOf(b *pebble.Batch) batchEnd { return batchEnd{b.Len(), b.Count()} }
-
-// cut takes out of a batch what came behind an end.
-func (e batchEnd) cut(b *pebble.Batch) error {
-	repr := append([]byte(nil), b.Repr()[:e.bytes]...)
-	binary.LittleEndian.PutUint32(repr[batchCount:], e.changes)
-	b.Reset()
-	return b.SetRepr(repr)
-}
-
-// batchCount is where the engine's batches have the number of their changes.
-const batchCount = 8
-
-func (t *table) closeIndexed() {
-	if t.indexed != nil {
-		_ = t.indexed.Close() // only for reading
-		t.indexed = nil
-	}
-}
-
-// discard forgets what waited for the engine.
-func (t *table) discard() {
-	if t.batch != nil {
-		_ = t.batch.Close() // nothing is lost with it
-	}
-	if t.dots != nil {
-		_ = t.dots.Close()
-	}
-	t.closeIndexed()
-	t.batch, t.dots, t.inStep, t.steps = nil, nil, false, 0
-	clear(t.ended.Seen)
-	t.ended.Seen, t.ended.Sums = t.ended.Seen[:0], t.ended.Sums[:0]
-	if len(t.pending) > 4096 {
-		t.pending = nil
-	}
-	clear(t.pending)
-}
-
-// openTable opens the table of a registry, with the state as its last commit
-// left it.
-func (s *Store) openTable(n number) (*table, lwwmap.State, error) {
-	t := &table{view: view{s: s, number: n}, unsynced: new(unsynced)}
-	t.view.reader = t.reading
-	t.view.mayHave = t.filter.mayHave
-	t.backlog.limit = s.unsent
-	t.backlog.spill = spill{fs: s.fs, path: s.fs.PathJoin(s.dir, spillName+strconv.Itoa(int(n))), max: spillBytes}
-	state, err := t.loadState(s.db)
-	if err == nil {
-		err = t.loadFilter(t.commits == 0)
-	}
-	t.horizons = state.Horizons
-	return t, state, err
-}
-
-// loadFilter takes the filter that a clean end left, or begins to build one.
-func (t *table) loadFilter(fresh bool) error {
-	if fresh {
-		t.filter.ready.Store(newFilter())
-		return nil
-	}
-	prefix := appendPrefix(nil, t.number, classFilter)
-	var loader filterLoader
-	err := t.s.rows(t.s.db, prefix, after(prefix), func(_, v []byte) error {
-		loader.row(v)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if f := loader.filter(); f != nil {
-		t.filter.ready.Store(f)
-		t.kept = true
-		return nil
-	}
-	t.filter.next = newFilter()
-	v := &view{s: t.s, number: t.number}
-	v.take()
-	t.s.building.Go(func() { t.buildFilter(v) })
-	return nil
-}
-
-// buildFilter reads all keys as they were at opening, a page at a time: what goes
-// meanwhile may be in a fork. Until it is done each new key is looked for on disk.
-func (t *table) buildFilter(v *view) {
-	defer v.Close()
-	from := appendPrefix(nil, t.number, classEntry)
-	for to := after(from); from != nil; {
-		var page []place
-		var next []byte
-		err := t.s.use(func() error {
-			it, err := v.snap.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
-			if err != nil {
-				return err
-			}
-			for ok := it.First(); ok; ok = it.Next() {
-				if len(page) == 4*pageLen {
-					next = append([]byte(nil), it.Key()...)
-					break
-				}
-				kind, key, _ := splitKind(it.Key()[prefixLen:])
-				page = append(page, place{kind, key})
-			}
-			return it.Close()
-		})
-		if err != nil {
-			return // the store is closed or damaged; the table does without
-		}
-		t.filter.build(page)
-		from = next
-	}
-	t.filter.built()
-}
-
-// keepFilter writes the filter, at a clean end. A small one is sooner built anew.
-func (t *table) keepFilter() error {
-	f := t.filter.ready.Load()
-	if f == nil || t.kept || f.isSmall() {
-		return nil
-	}
-	b, part := t.s.db.NewBatch(), uint32(0)
-	prefix := appendPrefix(nil, t.number, classFilter)
-	err := f.rows(func(row []byte) error {
-		part++
-		return b.Set(append(prefix[:prefixLen:prefixLen], byte(part>>24), byte(part>>16), byte(part>>8), byte(part)), row, nil)
-	})
-	if err != nil {
-		return err
-	}
-	return b.Commit(pebble.NoSync)
-}

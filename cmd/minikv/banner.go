@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/minikv/minikv"
@@ -22,6 +23,7 @@ type banner struct {
 	admin      string
 	export     bool // commands do not find the admin address by themselves
 	discovery  string
+	noMDNS     bool   // it was asked for, and could not start
 	dir        string // "": in memory
 	durability string
 	http       string // "": not served
@@ -40,6 +42,11 @@ func newBanner(ctx context.Context, n *minikv.Node, f serveFlags, h home) (banne
 		program: programName(os.Args[0]), version: versionText(), id: string(n.ID()), name: f.name, addrs: n.Addrs(),
 		admin: h.admin.String(), export: !h.std, discovery: f.discovery, dir: h.dir, durability: f.durability,
 	}
+	checks, err := n.Doctor(ctx)
+	if err != nil {
+		return b, err
+	}
+	b.noMDNS = slices.ContainsFunc(checks, func(c minikv.Check) bool { return c.Name == "mdns" && c.State == minikv.CheckProblem })
 	for name, err := range n.Registries(ctx) {
 		if err != nil {
 			return b, err
@@ -83,7 +90,7 @@ func (a *app) printBanner(b banner) error {
 	}
 	row("registries", b.registryText())
 	row("admin", b.admin)
-	row("discovery", map[string]string{"lan": "lan: nodes on this network find each other by themselves", "none": "none: only nodes that are named", "dht": "dht: nodes on this network and in the distributed hash table"}[b.discovery])
+	row("discovery", b.discovery+": "+b.discoveryText())
 	if b.dir != "" {
 		row("directory", b.dir)
 	}
@@ -124,6 +131,22 @@ func (a *app) printBanner(b banner) error {
 	}
 	a.linef("")
 	return outputError(a.stdout.Flush())
+}
+
+// discoveryText says which nodes are found.
+func (b banner) discoveryText() string {
+	const unheard = "mDNS could not start, so nodes on this network do not find each other; name them with --peer"
+	switch {
+	case b.discovery == "none":
+		return "only nodes that are named"
+	case b.discovery == "dht" && b.noMDNS:
+		return "nodes in the distributed hash table; " + unheard
+	case b.discovery == "dht":
+		return "nodes on this network and in the distributed hash table"
+	case b.noMDNS:
+		return unheard
+	}
+	return "nodes on this network find each other by themselves"
 }
 
 var storageTexts = map[string]string{

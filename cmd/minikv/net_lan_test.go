@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
@@ -30,6 +31,24 @@ func TestNetLAN(t *testing.T) {
 	took := time.Since(begun)
 	t.Logf("from the start of the program to the first entry from the peer: %v", took)
 	require.Less(t, took, 2*time.Second)
+}
+
+// A node that starts before its machine has a network says that it is not found, and is found once there is one.
+func TestNetLANLater(t *testing.T) {
+	lan, dir := newLAN(t)
+	host := lan.Host("a", "192.168.5.1/24")
+	host.Unplug()
+	require.NoError(t, host.Command(context.Background(), "ip", "addr", "flush", "dev", "eth0").Run())
+	a := serveOn(t, dir, host)
+	a.says(5*time.Second, "\n  discovery   lan: mDNS could not start, so nodes on this network do not find each other; name them with --peer\n")
+	require.Equal(t, "problem", a.checked("mdns"))
+	host.Plug()
+	host.Readdress("192.168.5.1/24")
+	netlab.Eventually(t, 20*time.Second, func() bool { return a.checked("mdns") == "ok" }, "mDNS runs")
+	a.put("k", "v")
+	b := serveOn(t, dir, lan.Host("b", "192.168.5.2/24"))
+	b.says(5*time.Second, "\n  discovery   lan: nodes on this network find each other by themselves\n")
+	b.gets(10*time.Second, "k", "v")
 }
 
 func TestNetIPv6(t *testing.T) {

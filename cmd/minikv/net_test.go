@@ -60,6 +60,10 @@ func serveOn(t *testing.T, dir string, h *netlab.Host, args ...string) *netNode 
 	require.NoError(t, err)
 	defer log.Close()
 	cmd.Stderr = log
+	said, err := os.OpenFile(filepath.Join(dir, h.Name+".out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(t, err)
+	defer said.Close()
+	cmd.Stdout = said
 	n := &netNode{proc: &proc{cmd: cmd, client: admin.NewClient(addr), log: log.Name(), exited: make(chan struct{})}, t: t, host: h, dir: dir}
 	require.NoError(t, cmd.Start())
 	go func() { n.err = cmd.Wait(); close(n.exited) }()
@@ -131,6 +135,29 @@ func (n *netNode) put(key, value string) {
 	n.t.Helper()
 	_, err := n.client.Put(context.Background(), "r", key, []byte(value), admin.PutParams{})
 	require.NoError(n.t, err)
+}
+
+// says waits until the node has printed a text.
+func (n *netNode) says(within time.Duration, text string) {
+	n.t.Helper()
+	netlab.Eventually(n.t, within, func() bool {
+		said, err := os.ReadFile(filepath.Join(n.dir, n.host.Name+".out"))
+		return err == nil && strings.Contains(string(said), text)
+	}, "%s prints %q", n.host.Name, text)
+}
+
+// checked is what doctor says of a subject.
+func (n *netNode) checked(subject string) (state string) {
+	checks, err := n.client.Doctor(context.Background())
+	if err != nil {
+		return err.Error()
+	}
+	for _, c := range checks {
+		if c.Name == subject {
+			state = c.State
+		}
+	}
+	return state
 }
 
 func (n *netNode) has(key, value string) bool {

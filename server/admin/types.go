@@ -120,7 +120,7 @@ type TTLResult struct {
 // BatchResult says what became of the records of one batch.
 type BatchResult struct {
 	Written   int `json:"written"`
-	Unchanged int `json:"unchanged"` // the same value was there already
+	Unchanged int `json:"unchanged"` // the same was there already
 	Expired   int `json:"expired"`   // their time was over before they arrived
 }
 
