@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"sync"
 	"time"
 
@@ -180,7 +181,7 @@ func (d *demo) sum(ctx context.Context) error {
 			return fmt.Errorf("%s differs; please report this", c.name)
 		}
 	}
-	d.say("Equal. Now yours: minikv serve --public %s", demoRegistry)
+	d.say("Equal. Now yours: %s serve --public %s", programName(os.Args[0]), demoRegistry)
 	return d.done()
 }
 

@@ -194,7 +194,7 @@ func (a *app) printPeers(peers []admin.Peer, now time.Time) error {
 			addr = p.Addrs[0]
 		}
 		rows = append(rows, []string{
-			p.ID, peerState(p, now), orDash(pathText(p)), orDash(p.Transport), printable(addr), p.RTT.String(), ago(p.LastSync, now), p.ClockSkew.String(),
+			p.ID, peerState(p, now), orDash(pathText(p)), orDash(p.Transport), printable(addr), rttText(p), ago(p.LastSync, now), p.ClockSkew.String(),
 			count(p.BytesIn), count(p.BytesOut), refusalText(p.Refusals), strconv.FormatFloat(p.Score, 'f', -1, 32), orDash(printable(strings.Join(p.Registries, ","))),
 		})
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/minikv/minikv/server/admin"
 )
 
 // Output formats.
@@ -83,6 +85,16 @@ func ago(t *time.Time, now time.Time) string {
 		return "never"
 	}
 	return now.Sub(*t).Round(time.Second).String() + " ago"
+}
+
+// rttText is a round trip in three digits or so: more of them only move.
+func rttText(p admin.Peer) string {
+	d := time.Duration(p.RTT)
+	unit := time.Microsecond
+	for d >= 1000*unit {
+		unit *= 10
+	}
+	return d.Round(unit).String()
 }
 
 // count writes a number in groups of three.

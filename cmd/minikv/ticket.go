@@ -175,7 +175,11 @@ Do it when a ticket, or a device with the registry's keys, has got into wrong ha
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.withClient(c.Context(), func(ctx context.Context, cl *admin.Client) error {
-			return cl.Rotate(ctx, args[0])
+			if err := cl.Rotate(ctx, args[0]); err != nil || a.isJSON() {
+				return err
+			}
+			name := quoteShell(args[0])
+			return a.printf("%s has new keys, and all its tickets have ended. Whoever is to stay needs a new one: minikv ticket %s --write\n", printable(args[0]), name)
 		})
 	}
 	return c

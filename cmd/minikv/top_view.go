@@ -88,7 +88,7 @@ func (v view) peerRows() (rows [][]string) {
 	})
 	for _, p := range peers {
 		rows = append(rows, []string{
-			p.ID, peerState(p, v.Time), orDash(p.Transport), p.RTT.String(), ago(p.LastSync, v.Time), p.ClockSkew.String(),
+			p.ID, peerState(p, v.Time), orDash(p.Transport), rttText(p), ago(p.LastSync, v.Time), p.ClockSkew.String(),
 			byteText(float64(p.BytesIn)), byteText(float64(p.BytesOut)), count(p.Refused), orDash(printable(strings.Join(p.Registries, ","))),
 		})
 	}

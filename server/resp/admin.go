@@ -52,6 +52,8 @@ func (c *conn) config() {
 		c.ok() // what is asked for is so already
 	case c.is(1, "set") && c.cmd.len() == 4 && c.is(2, "notify-keyspace-events"):
 		c.fail(fmt.Sprintf("ERR CONFIG SET failed - notify-keyspace-events is %s here, always: there are no other events", notifyFlags))
+	case c.is(1, "help") && c.cmd.len() == 2:
+		c.help("config")
 	case c.is(1, "set"), c.is(1, "rewrite"), c.is(1, "resetstat"):
 		c.fail(fmt.Sprintf("ERR CONFIG %s is not offered: settings are made where the node is started, see minikv serve --help", strings.ToUpper(c.str(1))))
 	default:
@@ -100,6 +102,8 @@ func (c *conn) commandCommand() {
 		c.commandInfo(c.namesFrom(2))
 	case c.is(1, "docs"):
 		c.commandDocs(c.namesFrom(2))
+	case c.is(1, "help") && c.cmd.len() == 2:
+		c.help("command")
 	case c.is(1, "count"), c.is(1, "list"):
 		c.failWith(errArity("command|" + string(lower(nil, c.cmd.arg(1)))))
 	default:
@@ -159,13 +163,7 @@ func (c *conn) commandDocs(names []string) {
 	names = slices.DeleteFunc(names, func(n string) bool { return commands[n] == nil })
 	c.mapOf(len(names))
 	for _, name := range names {
-		sp := commands[name]
-		c.text(sp.name)
-		c.mapOf(2)
-		c.text("summary")
-		c.text(sp.summary)
-		c.text("group")
-		c.text(sp.group)
+		c.docsOf(commands[name])
 	}
 }
 

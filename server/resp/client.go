@@ -59,6 +59,7 @@ var clientCommands = map[string]struct {
 	"setinfo": {4, (*conn).clientSetInfo},
 	"info":    {2, func(c *conn) { c.verbatim(c.describe(time.Now())) }},
 	"list":    {-2, (*conn).clientList},
+	"help":    {2, func(c *conn) { c.help("client") }},
 }
 
 // subcommand finds and runs one.
@@ -161,7 +162,8 @@ func (c *conn) kind() string {
 	return "normal"
 }
 
-// describe is the line of CLIENT LIST. It has those of Redis's fields of which there is something to tell.
+// describe is the line of CLIENT LIST. It has those of Redis's fields of which there is something to tell, and those that
+// clients read as numbers whether they are there or not (redis-py), which are zero.
 func (c *conn) describe(now time.Time) string {
 	name, libName, libVer := c.info.texts()
 	flags, proto := "N", 2
@@ -176,7 +178,7 @@ func (c *conn) describe(now time.Time) string {
 		command = sp.name
 	}
 	subs, patterns := c.shared.Load().counts()
-	return fmt.Sprintf("id=%d addr=%s laddr=%s name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d multi=-1 cmd=%s user=default resp=%d lib-name=%s lib-ver=%s\n",
+	return fmt.Sprintf("id=%d addr=%s laddr=%s name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
 		c.id, address(c.remote.String()), address(c.local.String()), name, int64(c.age(now).Seconds()), c.idleSeconds(), flags,
 		c.info.db.Load(), subs, patterns, command, proto, libName, libVer)
 }

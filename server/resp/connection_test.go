@@ -46,7 +46,7 @@ func TestConnection(t *testing.T) {
 		{"CONFIG WHAT", "-ERR unknown subcommand 'WHAT'. Try CONFIG HELP."},
 		{"COMMAND COUNT", fmt.Sprintf(":%d", len(resp.SpecNames()))},
 		{"COMMAND INFO get nosuch", "[[$get, :2, [+readonly], :1, :1, :1, [], [], [], []], nil]"},
-		{"COMMAND DOCS get nosuch", "[$get, [$summary, $The value of a key, $group, $string]]"},
+		{"COMMAND DOCS get nosuch", "[$get, [$summary, $The value of a key, $group, $string, $arguments, [[$name, $key, $type, $string]]]]"},
 		{"COMMAND LIST", "[$" + strings.Join(resp.SpecNames(), ", $") + "]"},
 		{"AUTH x", "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"},
 		{"AUTH default x", "+OK"},
