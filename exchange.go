@@ -333,6 +333,9 @@ func (x *exchange) result(began time.Time) (SyncStats, error) {
 		BytesIn: in, BytesOut: out, Rounds: done.Rounds, Took: time.Since(began),
 	}
 	x.l.r.node.countRefusals(x.peer, done.Reasons)
+	if x.dialled && (state == replica.Equal || state == replica.Merged) && x.l.r.node.host.Conduct(string(x.peer)).Points == 0 {
+		x.l.r.node.turns.trust(x.peer)
+	}
 	x.callAgain()
 	x.l.r.noteExchange(x.peer, stats, state == replica.Equal || state == replica.Merged)
 	return stats, err

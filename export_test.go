@@ -29,6 +29,9 @@ type Seat = seat
 
 var ErrBusy = errBusy
 
+// SeatsMost is how many seats there are.
+const SeatsMost = seatsMost
+
 func NewTurns(lanes int) *Turns {
 	t := &Turns{newTurns()}
 	t.t.lanes = lanes
@@ -49,12 +52,16 @@ func (t *Turns) Pay(holder, peer string, took time.Duration) {
 	t.t.pay(payer{holder, PeerID(peer)}, took)
 }
 
+func (t *Turns) Trust(peer string) { t.t.trust(PeerID(peer)) }
+
+func (t *Turns) Distrust(peer string) { t.t.distrust(PeerID(peer)) }
+
 func (t *Turns) Delay(peer string) time.Duration { return t.t.delay(peer) }
 
 func (t *Turns) Accounts() int { return len(t.t.accounts) }
 
 func (t *Turns) Cost(holder, peer string) time.Duration {
-	return time.Duration(t.t.cost(payer{holder, PeerID(peer)}.whole(), t.t.now()))
+	return time.Duration(t.t.cost(payer{holder, PeerID(peer)}.whole(), working, t.t.now()))
 }
 
 // HoldRenewal acts as if the node's store were being renewed, until letGo is called.

@@ -54,6 +54,7 @@ func (r *Registry) countRefused(id PeerID, err error) {
 	r.counts.refused++
 	r.mu.Unlock()
 	r.node.host.Refuse(string(id), RefusedMessage, 1, points)
+	r.node.turns.distrust(id)
 }
 
 // countRefusals counts entries that were refused of one message or exchange.
@@ -66,6 +67,9 @@ func (n *Node) countRefusals(id PeerID, why replica.Refusals) {
 	n.host.Refuse(string(id), RefusedForged, why.Forged, pointsForged)
 	n.host.Refuse(string(id), RefusedForged, why.Passed, 0)
 	n.host.Refuse(string(id), RefusedMalformed, why.Malformed, pointsMalformed)
+	if why.Forged > 0 || why.Malformed > 0 {
+		n.turns.distrust(id)
+	}
 }
 
 // noteHello notes how far a peer's wall clock is ahead of this node's, and what it holds.

@@ -10,24 +10,24 @@ import (
 
 // A member may ask for as many exchanges as it likes, and each takes memory and processor time. So those that peers open
 // get seats, of which there are few, and what all exchanges do is done in steps, one after the other but for what there are
-// processors to spare. Seats and steps go to who has cost this node least of late. Costs are those of the holder of a ticket,
-// under whatever names its nodes go, and within it of each peer: who multiplies himself wins nothing.
+// processors to spare. Seats go to who has sat least of late, steps to who has taken least time with them. What counts is the
+// time of the holder of a ticket, under whatever names its nodes go, and then that of each peer: who multiplies himself
+// wins nothing.
 const (
 	// seatsMost bounds the exchanges that peers have opened and that are under way, and seatRoom, in bytes, what their
 	// snapshots take together, beyond the first seatsLeast.
-	seatsMost  = 8
+	seatsMost  = 16
 	seatsLeast = 2
 	seatRoom   = 24 << 20
 	// seatPatience is how long a peer waits for a seat before it is told to come again: less than firstPatience,
 	// for which it waits itself.
 	seatPatience = 6 * time.Second
-	// seatFirm is how long nobody loses a seat; then whoever has cost much less may have it, and anybody if nothing was
-	// done on it for as long.
-	seatFirm = time.Second
-	// seatMargin is how much dearer, in costs, the one that loses its seat is at least, beside being twice as dear.
-	seatMargin = 50 * time.Millisecond
-	// seatPrice is what a seat costs beside the steps, as a part of its time: it takes memory.
-	seatPrice = 1.0 / 50
+	// seatFirm is how long nobody loses a seat; then whoever has sat much less of late may have it, and seatIdle for how
+	// long nothing has been done on one that anybody may have.
+	seatFirm = 5 * time.Second
+	seatIdle = time.Second
+	// seatMargin is for how much longer, at least, whoever loses its seat has sat, beside twice as long.
+	seatMargin = time.Second
 	// maxSeeking bounds the peers that wait for a seat, and maxSeekingPeer the exchanges of one peer that do.
 	maxSeeking     = 256
 	maxSeekingPeer = 4
@@ -39,14 +39,16 @@ const (
 	costFree  = 2 * time.Second
 	slowShare = 4
 	slowCalm  = time.Second
+	// trustFor is for how long a peer is trusted with which this node has opened an exchange that was verified, and nothing
+	// was held against it: its time counts a part in trustShare, so that among very many members those who are of use
+	// come first.
+	trustFor   = 10 * time.Minute
+	trustShare = 8
 	// maxAccounts bounds those whose costs are remembered.
 	maxAccounts = 4096
 )
 
 var errBusy = errors.New("minikv: this node has many exchanges under way, and others have their turn first; try again later")
-
-// errTurn ends an exchange whose seat another gets.
-var errTurn = errors.New("minikv: this node has many exchanges under way, and it is the turn of others; what has arrived is kept")
 
 // payer is who pays for an exchange: a peer, and whose ticket it has.
 type payer struct {
@@ -56,9 +58,18 @@ type payer struct {
 
 // account is what somebody has cost of late.
 type account struct {
-	cost float64 // nanoseconds, halving in costHalf
-	at   time.Duration
+	spent [prices]float64 // nanoseconds, halving in costHalf
+	at    time.Duration
 }
+
+// price is what is counted in an account.
+type price int
+
+const (
+	working price = iota // time of steps
+	sitting              // time on seats
+	prices
+)
 
 // accountKey names an account: of a holder, or of a peer.
 type accountKey struct {
@@ -73,11 +84,12 @@ type turns struct {
 
 	mu       sync.Mutex
 	accounts map[accountKey]*account
-	holders  map[PeerID]string // whose ticket a peer was last seen with
-	seats    []*seat           // taken
-	seeking  []*seat           // in the order of coming
-	running  int               // steps
-	ready    []*step           // that wait
+	holders  map[PeerID]string        // whose ticket a peer was last seen with
+	trusted  map[PeerID]time.Duration // until when
+	seats    []*seat                  // taken
+	seeking  []*seat                  // in the order of coming
+	running  int                      // steps
+	ready    []*step                  // that wait
 	slowFrom time.Duration
 	wake     *time.Timer // for a step that waits for slowFrom
 	recent   accountKey  // whose step was last, at recentAt; another's was last at otherAt
@@ -103,7 +115,7 @@ type step struct {
 }
 
 func newTurns() *turns {
-	return &turns{start: time.Now(), lanes: max(1, runtime.GOMAXPROCS(0)-1), accounts: map[accountKey]*account{}, holders: map[PeerID]string{}, otherAt: -time.Hour, recentAt: -time.Hour}
+	return &turns{start: time.Now(), lanes: max(1, runtime.GOMAXPROCS(0)-1), accounts: map[accountKey]*account{}, holders: map[PeerID]string{}, trusted: map[PeerID]time.Duration{}, otherAt: -time.Hour, recentAt: -time.Hour}
 }
 
 func (t *turns) now() time.Duration { return time.Since(t.start) }
@@ -118,16 +130,27 @@ func (p payer) whole() accountKey {
 
 func (p payer) own() accountKey { return accountKey{p.holder, p.peer} }
 
-func (t *turns) cost(k accountKey, now time.Duration) float64 {
+func (t *turns) cost(k accountKey, of price, now time.Duration) float64 {
 	a := t.accounts[k]
 	if a == nil {
 		return 0
 	}
-	return a.cost * math.Exp2(-float64(now-a.at)/float64(costHalf))
+	return a.spent[of] * math.Exp2(-float64(now-a.at)/float64(costHalf))
+}
+
+// sat is for how long somebody has sat of late, on the seats that it has included.
+func (t *turns) sat(k accountKey, now time.Duration) float64 {
+	sum := t.cost(k, sitting, now)
+	for _, s := range t.seats {
+		if s.of.whole() == k || s.of.own() == k {
+			sum += float64(now - s.since)
+		}
+	}
+	return sum
 }
 
 // charge adds to what a payer has cost. The caller holds mu.
-func (t *turns) charge(p payer, cost float64, now time.Duration) {
+func (t *turns) charge(p payer, of price, cost float64, now time.Duration) {
 	if p.holder != "" && t.holders[p.peer] != p.holder {
 		if len(t.holders) >= maxAccounts {
 			clear(t.holders)
@@ -141,7 +164,11 @@ func (t *turns) charge(p payer, cost float64, now time.Duration) {
 			a = &account{at: now}
 			t.accounts[k] = a
 		}
-		a.cost, a.at = t.cost(k, now)+cost, now
+		for i := range a.spent {
+			a.spent[i] = t.cost(k, price(i), now)
+		}
+		a.spent[of] += cost
+		a.at = now
 		if p.whole() == p.own() {
 			return
 		}
@@ -152,19 +179,61 @@ func (t *turns) charge(p payer, cost float64, now time.Duration) {
 func (t *turns) forgetSmall(now time.Duration) {
 	for most := float64(time.Millisecond); len(t.accounts) >= maxAccounts; most *= 4 {
 		for k := range t.accounts {
-			if t.cost(k, now) <= most {
+			if t.cost(k, working, now)+t.cost(k, sitting, now) <= most {
 				delete(t.accounts, k)
 			}
 		}
 	}
 }
 
-// cheaper says whether a has its turn before b.
-func (t *turns) cheaper(a, b payer, now time.Duration) bool {
+// apart returns the accounts by which two are told apart.
+func apart(a, b payer) (accountKey, accountKey) {
 	if a.whole() != b.whole() {
-		return t.cost(a.whole(), now) < t.cost(b.whole(), now)
+		return a.whole(), b.whole()
 	}
-	return t.cost(a.own(), now) < t.cost(b.own(), now)
+	return a.own(), b.own()
+}
+
+// cheaper says whether a's step comes before b's.
+func (t *turns) cheaper(a, b payer, now time.Duration) bool {
+	x, y := apart(a, b)
+	return t.cost(x, working, now)*t.share(a, now) < t.cost(y, working, now)*t.share(b, now)
+}
+
+// share is what part of a peer's time counts.
+func (t *turns) share(of payer, now time.Duration) float64 {
+	if until, ok := t.trusted[of.peer]; ok && now < until {
+		return 1.0 / trustShare
+	}
+	return 1
+}
+
+// trust notes that an exchange that this node opened with the peer was verified, distrust that something was held against it.
+func (t *turns) trust(peer PeerID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	t.trusted[peer] = now + trustFor
+	for p, until := range t.trusted {
+		if len(t.trusted) <= maxAccounts {
+			break
+		}
+		if until < now+trustFor {
+			delete(t.trusted, p)
+		}
+	}
+}
+
+func (t *turns) distrust(peer PeerID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.trusted, peer)
+}
+
+// fresher says whether a has a seat before b.
+func (t *turns) fresher(a, b payer, now time.Duration) bool {
+	x, y := apart(a, b)
+	return t.sat(x, now)*t.share(a, now) < t.sat(y, now)*t.share(b, now)
 }
 
 // take waits for a seat for an exchange. It is to be given back by leave. cut may be called after some time, from another
@@ -235,7 +304,7 @@ func (t *turns) leave(s *seat) {
 func (t *turns) stand(s *seat, now time.Duration) {
 	was := len(t.seats)
 	if t.seats = without(t.seats, s); len(t.seats) < was {
-		t.charge(s.of, float64(now-s.since)*seatPrice, now)
+		t.charge(s.of, sitting, float64(now-s.since), now)
 	}
 }
 
@@ -273,7 +342,7 @@ func (t *turns) nextSeat(now time.Duration) (next, out *seat) {
 		held[s.of.whole()]++
 	}
 	for _, s := range t.seeking {
-		if next != nil && !t.cheaper(s.of, next.of, now) {
+		if next != nil && !t.fresher(s.of, next.of, now) {
 			continue
 		}
 		switch {
@@ -292,22 +361,21 @@ func (t *turns) nextSeat(now time.Duration) (next, out *seat) {
 	return next, out
 }
 
-// dearest is the exchange that makes way for another one: none where all have cost about as little, or have just begun.
+// dearest is the exchange that makes way for another one: none where all have sat about as little, or have just begun.
 func (t *turns) dearest(next *seat, now time.Duration, sameHolder bool) (out *seat) {
 	most := 0.0
 	for _, s := range t.seats {
-		mine, theirs := s.of.whole(), next.of.whole()
-		if now-s.since < seatFirm || sameHolder && mine != theirs {
+		if now-s.since < seatIdle || sameHolder && s.of.whole() != next.of.whole() {
 			continue
 		}
-		if s.steps == 0 && now-s.moved >= seatFirm {
+		if s.steps == 0 && now-s.moved >= seatIdle && (t.share(s.of, now) == 1 || now-s.moved >= seatFirm) {
 			return s
 		}
-		if mine == theirs {
-			mine, theirs = s.of.own(), next.of.own()
+		if now-s.since < seatFirm {
+			continue
 		}
-		c := t.cost(mine, now) + float64(now-s.since)*seatPrice
-		if c > most && c > 2*t.cost(theirs, now)+float64(seatMargin) {
+		mine, theirs := apart(s.of, next.of)
+		if c := t.sat(mine, now) * t.share(s.of, now); c > most && c > 2*t.sat(theirs, now)*t.share(next.of, now)+float64(seatMargin) {
 			out, most = s, c
 		}
 	}
@@ -352,7 +420,7 @@ func (t *turns) step(of payer, on *seat, fn func()) {
 // worked has somebody pay for work. The caller holds mu.
 func (t *turns) worked(of payer, took, now time.Duration) {
 	slow := t.isSlow(of, now)
-	t.charge(of, float64(took), now)
+	t.charge(of, working, float64(took), now)
 	if who := of.whole(); who != t.recent {
 		t.recent, t.otherAt = who, t.recentAt
 	}
@@ -368,7 +436,7 @@ func (t *turns) isSlow(of payer, now time.Duration) bool {
 	if t.recent == of.whole() {
 		other = t.otherAt
 	}
-	return now-other < slowCalm && t.cost(of.whole(), now) > float64(costFree)
+	return now-other < slowCalm && t.cost(of.whole(), working, now)*t.share(of, now) > float64(costFree)
 }
 
 // dispatch begins the steps whose turn it is. The caller holds mu.

@@ -46,7 +46,7 @@ func TestTurnsTakeIdleSeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := minikv.NewTurns(1)
 		var cut atomic.Int32
-		for i := range 6 {
+		for i := range minikv.SeatsMost * 3 / 4 {
 			_, err := turns.Take("shared", fmt.Sprint("p", i), func() { cut.Add(1) })
 			require.NoError(t, err)
 		}
@@ -63,15 +63,17 @@ func TestTurnsSayBusy(t *testing.T) {
 		turns := minikv.NewTurns(1)
 		work := newWork(turns)
 		defer work.end()
-		for i := range 8 {
+		s, err := turns.Take("dear", "q", func() {})
+		require.NoError(t, err)
+		turns.Step("dear", "q", s, func() { time.Sleep(8 * time.Second) })
+		turns.Leave(s)
+		for i := range minikv.SeatsMost {
 			s, err := turns.Take(fmt.Sprint("t", i), "p", func() {})
 			require.NoError(t, err)
 			work.begin(fmt.Sprint("t", i), "p", s)
 		}
-		time.Sleep(3 * time.Second)
-		turns.Pay("dear", "q", time.Minute)
 		began := time.Now()
-		_, err := turns.Take("dear", "q", func() {})
+		_, err = turns.Take("dear", "q", func() {})
 		require.ErrorIs(t, err, minikv.ErrBusy)
 		require.Less(t, time.Since(began), 10*time.Second, "the peer waits for so long")
 		var quick atomic.Int32
@@ -177,6 +179,31 @@ func TestTurnsAreFair(t *testing.T) {
 		}
 		require.LessOrEqual(t, float64(most), 1.2*float64(least))
 		require.LessOrEqual(t, worst, 3*time.Millisecond)
+	})
+}
+
+// A peer that was of use comes before twenty others that have taken no more than it has, until something is held against it.
+func TestTurnsTrustTheUseful(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := minikv.NewTurns(1)
+		work := newWork(turns)
+		defer work.end()
+		var others *atomic.Int64
+		for i := range 20 {
+			others = work.begin(fmt.Sprint("h", i), "p", nil)
+		}
+		useful := work.begin("useful", "u", nil)
+		ratio := func() float64 {
+			was, theirs := useful.Load(), others.Load()
+			time.Sleep(20 * time.Second)
+			return float64(useful.Load()-was) / float64(others.Load()-theirs)
+		}
+		require.InEpsilon(t, 1, ratio(), 0.2)
+		turns.Trust("u")
+		require.Greater(t, ratio(), 3.0)
+		turns.Distrust("u")
+		time.Sleep(time.Minute)
+		require.InEpsilon(t, 1, ratio(), 0.2)
 	})
 }
 

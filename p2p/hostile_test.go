@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -293,6 +294,22 @@ func TestRepeatOffenderIsNoLongerHeard(t *testing.T) {
 	s.bystander.publish("reg", p2p.Seal(key, id, "reg", []byte("from the bystander")))
 	require.Equal(t, "from the bystander", string(s.in.wait(t, 1)[0].Data))
 	require.Len(t, s.in.wait(t, 1), 1)
+}
+
+// A peer that offers messages and does not have them any more when it is asked, as one that is overloaded, is heard and spoken
+// to as before: messages are kept for a second only.
+func TestPeerThatNoLongerHasWhatItOfferedIsHeard(t *testing.T) {
+	s := newScene(t)
+	topic := "reg"
+	for i := range 60 {
+		offer := &pb.ControlIHave{TopicID: &topic, MessageIDs: []string{fmt.Sprint("gone ", i)}}
+		require.NoError(t, s.attacker.send(&pb.RPC{Control: &pb.ControlMessage{Ihave: []*pb.ControlIHave{offer}}}))
+		<-time.After(25 * time.Millisecond) // some for each heartbeat are listened to
+	}
+	<-time.After(pubsub.GossipSubIWantFollowupTime + 2*time.Second) // a promise is taken for broken, and scores are looked at
+	require.Zero(t, scoreOf(s.victim, s.attacker.host.ID()))
+	s.settle(t, "after the offers")
+	require.Empty(t, s.victim.Conduct(s.attacker.host.ID().String()).Refusals)
 }
 
 func TestOversizeRPCEndsTheStream(t *testing.T) {

@@ -27,7 +27,10 @@ const (
 	// So is one that is still to prove its membership (see Config.ProveFirst).
 	scoreUnproved = -150
 
-	behaviourWeight, behaviourThreshold, behaviourDecay = -1, 6, 0.98851
+	// gossipsub's penalty for behaviour is not given: among its reasons is that a peer did not send what it had offered,
+	// and messages are kept for so short a time (see gossipParams) that an overloaded peer has not got them any more. So
+	// honest nodes under attack came to ignore each other.
+	behaviourWeight = 0
 
 	scoreRetained = 10 * time.Minute // for peers that left
 	scoreInspect  = time.Second
@@ -35,17 +38,15 @@ const (
 
 func (h *Host) scoring() []pubsub.Option {
 	params := &pubsub.PeerScoreParams{
-		SkipAtomicValidation:      true,
-		Topics:                    make(map[string]*pubsub.TopicScoreParams),
-		AppSpecificScore:          h.loadScore,
-		AppSpecificWeight:         1,
-		BehaviourPenaltyWeight:    behaviourWeight,
-		BehaviourPenaltyThreshold: behaviourThreshold,
-		BehaviourPenaltyDecay:     behaviourDecay,
-		DecayInterval:             time.Second,
-		DecayToZero:               0.01,
-		RetainScore:               scoreRetained,
-		SeenMsgTTL:                SeenFor,
+		SkipAtomicValidation:   true,
+		Topics:                 make(map[string]*pubsub.TopicScoreParams),
+		AppSpecificScore:       h.loadScore,
+		AppSpecificWeight:      1,
+		BehaviourPenaltyWeight: behaviourWeight,
+		DecayInterval:          time.Second,
+		DecayToZero:            0.01,
+		RetainScore:            scoreRetained,
+		SeenMsgTTL:             SeenFor,
 	}
 	thresholds := &pubsub.PeerScoreThresholds{
 		GossipThreshold:   scoreNoGossip,

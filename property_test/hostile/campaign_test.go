@@ -3,6 +3,7 @@ package hostile_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 var (
 	long    = flag.Duration("hostile.long", 0, "how long the campaign of all attacks at a time goes on; 0: it is left out")
 	only    = flag.String("hostile.only", "", "attacks of the campaign, separated by commas; none: all but floods")
+	own     = flag.Bool("hostile.own", false, "attackers of each kind have a ticket of their own in the campaign, not one that was stolen for all of them")
 	without = flag.String("hostile.without", "", "attacks that are left out of the campaign, separated by commas")
 )
 
@@ -46,7 +48,7 @@ func TestAllAtATime(t *testing.T) {
 			total := ratio * len(m.regs)
 			for i, name := range names {
 				if number := (total*(i+1))/len(names) - total*i/len(names); number > 0 {
-					orders = append(orders, hostile.Order{Attack: name, Number: number, Nodes: m.addrs(), Tickets: m.tickets, Seed: *seed, Keys: 1000})
+					orders = append(orders, hostile.Order{Attack: name, Number: number, Nodes: m.addrs(), Tickets: m.stolen(), Seed: *seed, Keys: 1000})
 				}
 			}
 			before, spent, theirs := resident(t), effort(t), e.effort()
@@ -78,6 +80,15 @@ func TestAllAtATime(t *testing.T) {
 			t.Logf("messages: %v", byKind)
 		})
 	}
+}
+
+// stolen are the attackers' tickets.
+func (m *mesh) stolen() map[string]string {
+	all := maps.Clone(m.tickets)
+	if *own {
+		all[hostile.TicketWrite] = m.ticket(minikv.RightsWrite)
+	}
+	return all
 }
 
 // ids are the nodes' names, to find them in the log.

@@ -34,8 +34,10 @@ func (a *attacker) captured() (topic string, taken func() []heard, err error) {
 	if err := spy.connect(a.nodes[0]); err != nil {
 		return "", nil, err
 	}
-	if _, err := m.join(a.nodes[0]); err != nil {
-		return "", nil, err
+	for _, err = m.join(a.nodes[0]); err != nil; _, err = m.join(a.nodes[0]) { // nodes may have others to serve first
+		if !a.pause(100 * time.Millisecond) {
+			return "", nil, err
+		}
 	}
 	a.ready()
 	return m.keys.Topic(), func() []heard {
