@@ -2,6 +2,7 @@ package minikv_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -36,5 +37,22 @@ func TestDroppedRegistryDoesNotComeBack(t *testing.T) {
 		require.NoError(t, n.DropRegistry(context.Background(), "test"))
 		require.Empty(t, value(t, open(), "k"))
 		put(t, open(), "works", "v")
+	}
+}
+
+// A drop that has begun is finished, also where the node is closed meanwhile.
+func TestCloseWaitsForADrop(t *testing.T) {
+	for range 20 {
+		ctx, dir := context.Background(), t.TempDir()
+		n := openIn(t, dir, minikv.Config{})
+		put(t, openRegistry(t, n, "r"), "k", "v")
+		done := make(chan error, 1)
+		go func() { done <- n.DropRegistry(ctx, "r") }()
+		for open := true; open; _, open = n.Lookup("r") {
+			runtime.Gosched()
+		}
+		require.NoError(t, n.Close())
+		require.NoError(t, <-done)
+		require.Empty(t, openIn(t, dir, minikv.Config{}).Kept())
 	}
 }

@@ -3,7 +3,9 @@ package minikv
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,6 +146,7 @@ func (n *Node) Close() error {
 		for _, r := range n.registries {
 			open = append(open, r)
 		}
+		dropping := slices.Collect(maps.Values(n.dropping))
 		clear(n.registries)
 		clear(n.byID)
 		n.mu.Unlock()
@@ -153,6 +156,9 @@ func (n *Node) Close() error {
 			errs = append(errs, r.close())
 		}
 		n.renewing.RUnlock()
+		for _, gone := range dropping {
+			<-gone
+		}
 		if n.host != nil {
 			errs = append(errs, n.host.Close())
 		}

@@ -40,14 +40,14 @@ func TestNetLANLater(t *testing.T) {
 	host.Unplug()
 	require.NoError(t, host.Command(context.Background(), "ip", "addr", "flush", "dev", "eth0").Run())
 	a := serveOn(t, dir, host)
-	a.says(5*time.Second, "\n  discovery   lan: mDNS could not start, so nodes on this network do not find each other; name them with --peer\n")
+	a.says(15*time.Second, "\n  discovery   lan: mDNS could not start, so nodes on this network do not find each other; name them with --peer\n")
 	require.Equal(t, "problem", a.checked("mdns"))
 	host.Plug()
 	host.Readdress("192.168.5.1/24")
-	netlab.Eventually(t, 20*time.Second, func() bool { return a.checked("mdns") == "ok" }, "mDNS runs")
+	netlab.Eventually(t, 45*time.Second, func() bool { return a.checked("mdns") == "ok" }, "mDNS runs")
 	a.put("k", "v")
 	b := serveOn(t, dir, lan.Host("b", "192.168.5.2/24"))
-	b.says(5*time.Second, "\n  discovery   lan: nodes on this network find each other by themselves\n")
+	b.says(15*time.Second, "\n  discovery   lan: nodes on this network find each other by themselves\n")
 	b.gets(10*time.Second, "k", "v")
 }
 
