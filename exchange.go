@@ -75,7 +75,7 @@ func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
 // more to it than that.
 func (j *joined) answer(stream *p2p.Stream, of payer, begin func(*exchange) error) {
 	l, turns := j.l, j.l.r.node.turns
-	seat, err := turns.take(of, stream.Reset)
+	seat, err := turns.take(of, stream.Reset, l.ending)
 	if err != nil {
 		refuse(stream, err.Error())
 		return

@@ -39,7 +39,12 @@ func NewTurns(lanes int) *Turns {
 }
 
 func (t *Turns) Take(holder, peer string, cut func()) (*Seat, error) {
-	return t.t.take(payer{holder, PeerID(peer)}, cut)
+	return t.t.take(payer{holder, PeerID(peer)}, cut, nil)
+}
+
+// TakeUntil is Take for an exchange that is given up when ending is closed.
+func (t *Turns) TakeUntil(holder, peer string, ending <-chan struct{}) (*Seat, error) {
+	return t.t.take(payer{holder, PeerID(peer)}, func() {}, ending)
 }
 
 func (t *Turns) Leave(s *Seat) { t.t.leave(s) }

@@ -24,6 +24,7 @@ type link struct {
 
 	mu      sync.Mutex
 	ended   bool
+	ending  chan struct{}        // closed with ended
 	streams map[*p2p.Stream]bool // of exchanges under way
 	wg      sync.WaitGroup       // of exchanges
 }
@@ -37,7 +38,7 @@ type joined struct {
 
 // join brings a registry into the network.
 func (r *Registry) join() (*link, error) {
-	l := &link{r: r, dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), streams: map[*p2p.Stream]bool{}}
+	l := &link{r: r, dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), ending: make(chan struct{}), streams: map[*p2p.Stream]bool{}}
 	j, err := l.enter(r.member.Load())
 	l.joined.Store(j)
 	return l, err
@@ -257,6 +258,9 @@ func (l *link) close() error {
 		return nil
 	}
 	l.mu.Lock()
+	if !l.ended {
+		close(l.ending)
+	}
 	l.ended = true
 	for s := range l.streams {
 		s.Reset()

@@ -237,8 +237,8 @@ func (t *turns) fresher(a, b payer, now time.Duration) bool {
 }
 
 // take waits for a seat for an exchange. It is to be given back by leave. cut may be called after some time, from another
-// goroutine. errBusy says that there was none for too long.
-func (t *turns) take(of payer, cut func()) (*seat, error) {
+// goroutine. errBusy says that there was none for too long, ErrClosed that ending was closed before there was one.
+func (t *turns) take(of payer, cut func(), ending <-chan struct{}) (*seat, error) {
 	s := &seat{of: of, given: make(chan struct{}), cut: cut}
 	t.mu.Lock()
 	if t.seekingOf(of.peer) >= maxSeekingPeer || len(t.seeking) >= maxSeeking {
@@ -263,17 +263,24 @@ func (t *turns) take(of payer, cut func()) (*seat, error) {
 			t.mu.Unlock()
 			run(cuts)
 		case <-patience.C:
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			select {
-			case <-s.given:
-				return s, nil
-			default:
-			}
-			t.seeking = without(t.seeking, s)
-			return nil, errBusy
+			return t.giveUp(s, errBusy)
+		case <-ending:
+			return t.giveUp(s, ErrClosed)
 		}
 	}
+}
+
+// giveUp ends a wait for a seat, unless it has come meanwhile.
+func (t *turns) giveUp(s *seat, why error) (*seat, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	select {
+	case <-s.given:
+		return s, nil
+	default:
+	}
+	t.seeking = without(t.seeking, s)
+	return nil, why
 }
 
 func run(cuts []func()) {

@@ -41,6 +41,27 @@ func TestTurnsLeaveASeatForOthers(t *testing.T) {
 	})
 }
 
+// Who waits for a seat does not hold up the end of the registry.
+func TestTurnsDoNotWaitForTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := minikv.NewTurns(1)
+		for i := range minikv.SeatsMost {
+			_, err := turns.Take(fmt.Sprint("member", i), "p", func() {})
+			require.NoError(t, err)
+		}
+		ending, waited := make(chan struct{}), make(chan error, 1)
+		began := time.Now()
+		go func() {
+			_, err := turns.TakeUntil("another", "p", ending)
+			waited <- err
+		}()
+		synctest.Wait()
+		close(ending)
+		require.ErrorIs(t, <-waited, minikv.ErrClosed)
+		require.Zero(t, time.Since(began))
+	})
+}
+
 // Who shares a ticket with others has a seat in its turn, though they never give theirs back.
 func TestTurnsTakeIdleSeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
