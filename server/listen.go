@@ -127,6 +127,9 @@ type socket struct {
 	once sync.Once
 }
 
+// Addr is where clients reach it: the kernel still tells the name under which it was made.
+func (s *socket) Addr() net.Addr { return &net.UnixAddr{Name: s.path, Net: "unix"} }
+
 func (s *socket) Close() error {
 	err := s.UnixListener.Close()
 	s.once.Do(func() {

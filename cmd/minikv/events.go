@@ -44,7 +44,7 @@ func (e *events) lookAtPeers(now []minikv.PeerInfo) {
 		case p.Connected && (!was.Connected || !p.Since.Equal(was.Since)):
 			e.log.Info("peer connected", "peer", p.ID, "addrs", p.Addrs, "transport", p.Transport)
 		case !p.Connected && was.Connected:
-			e.log.Info("peer gone", "peer", p.ID, "since", p.Since)
+			e.log.Info("peer gone", "peer", p.ID, "since", was.Since)
 		}
 		if !p.LastSync.Equal(was.LastSync) {
 			level := slog.LevelDebug

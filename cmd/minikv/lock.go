@@ -35,7 +35,7 @@ func newLock(a *app) *cobra.Command {
 		Args:    takesCommand,
 	}
 	f := c.Flags()
-	f.DurationVar(&p.TTL, "ttl", minikv.DefaultLeaseTTL, "how long the lock lasts, from the last renewal")
+	f.DurationVar(&p.TTL, "ttl", minikv.DefaultLeaseTTL, "how long the lock lasts, from the last renewal; others wait a quarter longer, as clocks do not run alike")
 	f.DurationVar(&p.Wait, "wait", 10*time.Second, "how long to wait for another holder; 0: do not wait")
 	f.DurationVar(&grace, "grace", 10*time.Second, "between SIGTERM and SIGKILL when the lock is lost")
 	f.BoolVar(&p.StopWhenIsolated, "stop-when-isolated", false, "lose the lock when no peer is there to take a renewal")

@@ -69,7 +69,7 @@ func newServe(a *app) *cobra.Command {
 	fl.Lookup("relay-service").NoOptDefVal = string(minikv.RelayMembers)
 	fl.StringArrayVar(&f.public, "public", nil, "open this registry without a secret, repeatable: whoever reaches the node and knows the name shares it")
 	fl.StringVar(&f.discovery, "discovery", "lan", "lan: find nodes by mDNS and ask the router for a port; none: only --peer, nothing is sent to anyone else; dht: lan, and a distributed hash table, see --bootstrap")
-	fl.StringArrayVar(&f.bootstrap, "bootstrap", nil, "multiaddr of a node of the distributed hash table to ask for the others, repeatable; ipfs: the public one; none: this node is one to be asked")
+	fl.StringArrayVar(&f.bootstrap, "bootstrap", nil, "multiaddr of a node of the distributed hash table to ask for the others, repeatable; ipfs: the public one; without any this node is one to be asked")
 	fl.IntVar(&f.maxValue, "max-value", minikv.DefaultMaxValueLen, "longest value that may be written here, in bytes")
 	fl.StringVar(&f.name, "name", "", "name of the node, for people")
 	f.http.add(fl)

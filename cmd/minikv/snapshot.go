@@ -17,7 +17,8 @@ func newSnapshot(a *app) *cobra.Command {
 		Use: "snapshot", GroupID: "node", Args: cobra.ArbitraryArgs, RunE: unknownCommand,
 		Short: "Save all registries of a node to a file, check one, restore one",
 		Long: `A snapshot holds all registries of a node's directory as they are at one moment. It is taken while the node runs and is written to, ends in a
-checksum, and does not hold the node's key: what is restored from it is a new node.
+checksum, and holds no keys: what is restored from it is a new node, in which a private registry is closed until it has joined it by a ticket or a copy of
+the key file (DIR/registries/*.key).
 
 Every node holds everything, so nodes are each other's backup. A snapshot is for the day on which all of them are gone, or have agreed on a mistake:
 then restore it on each node while none of them runs. Restored on one of them it brings nothing back that was deleted since.`,
@@ -137,7 +138,9 @@ func newSnapshotRestore(a *app) *cobra.Command {
 		if dir != std {
 			serve += " --dir " + quoteShell(dir)
 		}
-		return a.printf("\nStart it with:\n  %s\n", serve)
+		return a.printf("\nStart it with:\n  %s\n\n"+
+			"Registries that were private stay closed until their keys are there, which a snapshot does not hold: join them by a ticket, or by a copy of their\n"+
+			"key files, with '%s join --file'.\n", serve, programName(os.Args[0]))
 	}
 	return c
 }

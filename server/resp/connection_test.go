@@ -190,6 +190,7 @@ func TestUnixSocket(t *testing.T) {
 	path := t.TempDir() + "/redis.sock"
 	l, err := resp.Listen(context.Background(), "unix:"+path, "")
 	require.NoError(t, err)
+	require.Equal(t, path, l.Addr().String(), "where clients reach it, not where it was made")
 	go func() { _ = s.s.Serve(l) }()
 	c := dial(t, "unix", path)
 	require.Equal(t, "+PONG", c.do("PING"))

@@ -12,7 +12,7 @@ const told = el('p', {role: 'status', class: 'note'});
 told.hidden = true;
 
 export const root = el('div', {class: 'view'},
-  el('div', null, el('h1', {text: 'Locks'}), el('p', {class: 'lead', text: 'A lock is a lease: it ends by itself unless its holder renews it. While it is held only the holder can write the key. Its fencing token grows with each holder, so that a guarded resource can refuse one who comes too late.'})),
+  el('div', null, el('h1', {text: 'Locks'}), el('p', {class: 'lead', text: 'A lock is a lease: it ends by itself unless its holder renews it. While it is held only the holder can write the key. Its fencing token grows with each holder, so that a guarded resource can refuse one who comes too late. Time left is a quarter more than the holder asked for, as clocks do not run alike.'})),
   el('section', {class: 'card'}, told, t.node, none));
 
 let locks = [];
