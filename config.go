@@ -125,8 +125,9 @@ type Config struct {
 	// the Profile, at least 8.
 	MaxConnections int
 
-	// CacheBytes is the memory that a node with a directory keeps what it has read in. Default 64 MiB, or that of
-	// the Profile, at least 1 MiB.
+	// CacheBytes is the memory that a node with a directory keeps what it has read in, and records that were
+	// overwritten of late, half and half; what it gathers for the disk, 128 MiB at most, is not in it. Default
+	// 64 MiB, or that of the Profile, at least 1 MiB.
 	CacheBytes int
 
 	// Logger gets what a person who runs the node should know. Default: nothing is logged.
