@@ -179,7 +179,8 @@ func (a *app) benchTarget(ctx context.Context, f benchFlags) (benchTarget, bench
 	}
 	s, err := cl.Status(ctx)
 	if err == nil {
-		_, err = cl.AddRegistry(ctx, name, admin.RegistryParams{Public: true})
+		// Interrupted in the midst of it, we could not tell whether there is one to be dropped.
+		_, err = cl.AddRegistry(context.WithoutCancel(ctx), name, admin.RegistryParams{Public: true})
 	}
 	if err != nil {
 		cl.Close()
