@@ -204,6 +204,7 @@ func (j *joined) receive(m p2p.Message) p2p.Verdict {
 	return verdict
 }
 
+// take is receive, whoever pays.
 func (j *joined) take(m p2p.Message) p2p.Verdict {
 	r := j.l.r
 	at := r.node.instant()

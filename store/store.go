@@ -16,7 +16,7 @@ import (
 // Options set up a store. The zero value is usable.
 type Options struct {
 	FS    vfs.FS       // default: the operating system's
-	Cache int64        // bytes of memory for what was read, default 64 MiB
+	Cache int64        // bytes of memory for what was read or overwritten, default 64 MiB
 	Log   *slog.Logger // default: none
 
 	tune      func(*pebble.Options) // of tests

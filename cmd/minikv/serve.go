@@ -59,7 +59,7 @@ func newServe(a *app) *cobra.Command {
 	fl.StringVar(&f.dir, "dir", "", "directory of the node's data, key and admin socket (default "+defaultDirText+")")
 	fl.BoolVar(&f.memory, "memory", false, "keep nothing: data in memory, a new identity each time")
 	fl.StringVar(&f.durability, "durability", "sync", "when a write returns. sync: when it is on disk; group: the same, but an fsync waits 5 ms for others to join; async: at once, and a crash may cost the last second")
-	fl.IntVar(&f.cacheMiB, "cache-mib", 0, "memory for what was read from disk, in MiB (default 64, or that of the profile)")
+	fl.IntVar(&f.cacheMiB, "cache-mib", 0, "memory for what was read from disk or overwritten, in MiB (default 64, or that of the profile)")
 	fl.StringVar(&f.profile, "profile", "", "edge: for small machines: few connections, small buffers; server: for a node that many others use")
 	fl.StringVar(&f.admin, "admin", "", "where commands reach the node: unix:PATH or a loopback HOST:PORT (default: a socket in the directory)")
 	fl.StringArrayVar(&f.listen, "listen", nil, "multiaddr to listen on, repeatable (default: TCP and QUIC on all interfaces, port 7420 or a free one)")

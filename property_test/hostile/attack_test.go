@@ -150,27 +150,29 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 // requireNoBlame requires that no honest node is held to have done anything wrong.
 func (m *mesh) requireNoBlame() {
 	m.t.Helper()
-	for i, r := range m.regs {
-		for j, o := range m.regs {
-			for _, p := range r.Node().Peers() {
-				if p.ID == o.Node().ID() {
-					require.Empty(m.t, p.Refusals, "node %d refused something of node %d", i, j)
-					require.Zero(m.t, p.BannedUntil, "node %d has banned node %d", i, j)
-				}
-			}
-		}
-	}
+	m.eachView(func(i, j int, p minikv.PeerInfo) {
+		require.Empty(m.t, p.Refusals, "node %d refused something of node %d", i, j)
+	})
+	m.requireNoBans()
 }
 
 // requireNoBans requires that no honest node is turned away. Among very many attackers one may pass on so much of theirs that
 // its gossip is not looked at for a while; exchanges go on.
 func (m *mesh) requireNoBans() {
 	m.t.Helper()
+	m.eachView(func(i, j int, p minikv.PeerInfo) {
+		require.Zero(m.t, p.BannedUntil, "node %d has banned node %d", i, j)
+	})
+}
+
+// eachView calls fn with what each honest node says of each other one.
+func (m *mesh) eachView(fn func(i, j int, p minikv.PeerInfo)) {
+	m.t.Helper()
 	for i, r := range m.regs {
 		for j, o := range m.regs {
 			for _, p := range r.Node().Peers() {
 				if p.ID == o.Node().ID() {
-					require.Zero(m.t, p.BannedUntil, "node %d has banned node %d", i, j)
+					fn(i, j, p)
 				}
 			}
 		}
