@@ -25,6 +25,7 @@ func requireCheap(t testing.TB, limit int, fn func()) {
 
 // What is accepted is small in memory, and encodes to the same bytes again.
 func FuzzDecodeDelta(f *testing.F) {
+	minimizeBriefly(f)
 	for _, bomb := range bombs() {
 		f.Add(bomb)
 	}
@@ -47,6 +48,7 @@ func FuzzDecodeDelta(f *testing.F) {
 }
 
 func FuzzDecodeFrame(f *testing.F) {
+	minimizeBriefly(f)
 	for _, bomb := range bombs() {
 		for kind := byte(1); kind <= 8; kind++ {
 			f.Add(append([]byte{kind}, bomb...))
@@ -67,8 +69,10 @@ func FuzzDecodeFrame(f *testing.F) {
 }
 
 // FuzzSession drives a session with whatever frames the input holds, each
-// behind its length in two bytes. The first byte says which role the node has.
+// behind its length in two bytes. The first byte says which role the node has, and
+// which way entries go.
 func FuzzSession(f *testing.F) {
+	minimizeBriefly(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) == 0 {
 			return
@@ -77,6 +81,7 @@ func FuzzSession(f *testing.F) {
 		requireCheap(t, sessionCost(len(data)), func() {
 			a = attacked(t)
 			l := lieTo(a, data[0]%2 == 0)
+			l.s.Only(replica.Direction(data[0] / 2 % 3))
 			for rest := data[1:]; len(rest) >= 2 && l.state() == replica.Running; {
 				l.hear()
 				n := min(int(binary.BigEndian.Uint16(rest)), len(rest)-2)

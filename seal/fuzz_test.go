@@ -93,3 +93,47 @@ func FuzzFrame(f *testing.F) {
 		}
 	})
 }
+
+// A member can seal anything: what is inside an Open, an Answer and a delta comes out as it went in, however short, and
+// as a certificate it proves something only if the owner signed it for that peer.
+func FuzzInsider(f *testing.F) {
+	g := newGroup(f, "cities", 1, 2)
+	f.Add(append(g.member("a", seal.Write, until), "hello"...))
+	f.Add(append(g.member("b", seal.Read, until), "hello"...))
+	f.Add([]byte("short"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		said := func(first seal.First, err error) {
+			if len(plain) < seal.CertificateSize {
+				require.ErrorIs(t, err, seal.ErrSealed)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, plain[:seal.CertificateSize], first.Certificate)
+			require.True(t, bytes.Equal(plain[seal.CertificateSize:], first.Hello))
+			if m, err := g.Verify(first.Certificate, "a"); err == nil {
+				require.Equal(t, g.member("a", m.Rights, m.Expires), first.Certificate, "signed by nobody")
+			}
+		}
+		requireCheap(t, 64<<10+16*len(plain), func() {
+			_, open := g.Dial(seal.Nonce{1}, "a", "b", seal.First{Hello: plain})
+			x, err := g.Accept(open, "b", "a")
+			if err != nil {
+				said(seal.First{}, err)
+			} else {
+				said(x.First, nil)
+			}
+
+			d, open := g.Dial(seal.Nonce{1}, "b", "a", seal.First{Certificate: g.member("b", seal.Write, until)})
+			x, err = g.Accept(open, "a", "b")
+			require.NoError(t, err)
+			answer, _ := x.Answer(seal.Nonce{2}, seal.First{Hello: plain})
+			first, _, err := d.Answered(answer)
+			said(first, err)
+
+			sealed := g.SealDelta(append(seal.BeginDelta(nil, [seal.NonceSize]byte{5}, nil), plain...), "a")
+			certificate, delta, err := g.OpenDelta(sealed, "a")
+			said(seal.First{Certificate: certificate, Hello: delta}, err)
+		})
+	})
+}
