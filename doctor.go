@@ -153,7 +153,7 @@ func (d *doctor) relays(s p2p.State) {
 	case s.Relay != p2p.RelayNobody:
 		d.add("relay", CheckOff, "not needed: this node is one itself", "")
 	case named > 0:
-		d.add("relay", CheckProblem, fmt.Sprintf("none of the %d named relays has a place for this node", named), "check that they run with --relay-service, can be dialled, and, if they are for members, that they share a registry with this node")
+		d.add("relay", CheckProblem, noRelay(named), "check that they run with --relay-service, can be dialled, and, if they are for members, that they share a registry with this node")
 	case s.RelayPeers > 0:
 		d.add("relay", CheckNote, fmt.Sprintf("%d connected peers are relays; none of them has a place for this node", s.RelayPeers), "")
 	default:
@@ -162,6 +162,13 @@ func (d *doctor) relays(s p2p.State) {
 	if s.Relay != p2p.RelayNobody {
 		d.add("relay service", CheckOK, "for "+s.Relay.String(), "")
 	}
+}
+
+func noRelay(named int) string {
+	if named == 1 {
+		return "the named relay has no place for this node"
+	}
+	return fmt.Sprintf("none of the %d named relays has a place for this node", named)
 }
 
 func (d *doctor) dht(s p2p.State) {

@@ -32,6 +32,7 @@ func (n *Node) connect(ctx context.Context, key crypto.PrivKey) error {
 		Identity: key, Listen: n.cfg.Listen, Static: n.cfg.Bootstrap, Discovery: discovery, Relays: n.cfg.Relays, RelayService: relayPolicies[n.cfg.RelayService],
 		Limits: n.cfg.limits(), PingEvery: profiles[n.cfg.Profile].pingEvery, KeepAlive: profiles[n.cfg.Profile].keepAlive, Heartbeat: profiles[n.cfg.Profile].heartbeat,
 		DHTPeers: n.cfg.DHTPeers, DHTPublic: n.cfg.DHTPublic, Known: n.knownPeers(), Remember: n.rememberPeers(),
+		Bans: n.keptBans(), KeepBans: n.keepBans(),
 		ProveFirst: true, Now: n.cfg.Clock, MaxStreams: streamsPerPeer, StreamIdle: streamIdle, Delay: n.turns.delay, Logger: n.cfg.Logger,
 	})
 	if err != nil {

@@ -71,6 +71,7 @@ type account struct {
 	at       time.Time // when points were that many
 	bans     int       // so far
 	until    time.Time // of the last ban
+	last     string    // kind of the refusal that led to it
 	good     bool      // has proved to be of use
 }
 
@@ -138,8 +139,8 @@ func (l *ledger) refuse(p peer.ID, kind string, n uint64, points float64) (until
 	if points <= 0 || r.points < banPoints || now.Before(r.until) {
 		return time.Time{}, false
 	}
-	r.until = now.Add(min(banFirst<<min(r.bans, 16), banMost))
 	r.bans++
+	r.until, r.last = now.Add(banTime(r.bans)), kind
 	r.good = false
 	return r.until, true
 }
@@ -215,13 +216,17 @@ func (l *ledger) admits(p peer.ID, addr ma.Multiaddr) bool {
 	return banned < banAddrPeers
 }
 
-// pardon lifts a ban.
-func (l *ledger) pardon(p peer.ID) {
+// pardon lifts a ban, and tells whether there was one.
+func (l *ledger) pardon(p peer.ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.peers[p]; r != nil {
-		r.until, r.points = time.Time{}, 0
+	r := l.peers[p]
+	if r == nil {
+		return false
 	}
+	running := l.now().Before(r.until)
+	r.until, r.points = time.Time{}, 0
+	return running
 }
 
 // vouch notes that the peer has proved to be of use.
@@ -287,6 +292,7 @@ func (h *Host) refuse(p peer.ID, kind string, n uint64, points float64) {
 	if !banned {
 		return
 	}
+	h.bansChanged()
 	h.proofs.forget(p)
 	h.log.Warn("a peer is turned away for what was refused of it", "peer", p, "until", until.Format(time.RFC3339), "last", kind)
 	for _, c := range h.host.Network().ConnsToPeer(p) {

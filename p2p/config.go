@@ -87,6 +87,11 @@ type Config struct {
 	// peers that shared a topic, up to 64 peers of 8 addresses: for Known after a restart.
 	// Not with DiscoveryNone. Nil: nobody.
 	Remember func(addrs []string)
+	// Bans are those that an earlier run gave to KeepBans. What is over is dropped, and none lasts longer than a new one.
+	Bans []Ban
+	// KeepBans is told soon, and at the end, when bans begin or are lifted, all that run, up to 1,024: for Bans after a
+	// restart. From one goroutine. Nil: nobody.
+	KeepBans func([]Ban)
 	// Limits bounds what peers may cost. Zero fields are those of LimitsDefault.
 	Limits Limits
 	// MDNSService is the DNS-SD service name of DiscoveryLAN. Only hosts of the

@@ -50,6 +50,7 @@ type Host struct {
 	book        *book
 	greeter     *greeter
 	remembering chan struct{} // capacity 1
+	banNews     chan struct{} // of capacity 1: bans have begun or were lifted
 	reserved    reservations
 	reachable   reachable
 
@@ -105,8 +106,9 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		cfg: cfg, log: cfg.Logger, traffic: new(traffic), ledger: newLedger(), proofs: newProofs(cfg.Now), punched: new(punched),
 		inflow: newInflow(), outflow: newOutflow(),
-		subs: &subscriptions{peers: make(map[peer.ID]map[string]time.Time), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), listening: make(chan struct{}),
+		subs: &subscriptions{peers: make(map[peer.ID]map[string]time.Time), news: make(chan struct{}, 1)}, remembering: make(chan struct{}, 1), banNews: make(chan struct{}, 1), listening: make(chan struct{}),
 	}
+	h.resumeBans()
 	h.room = newFrameRoom(func(p peer.ID) { h.refuse(p, RefusedFrames, 1, pointsFrames) })
 	h.gate = &gate{strict: cfg.Discovery == DiscoveryNone, ledger: h.ledger}
 	for _, info := range relays {
@@ -148,6 +150,9 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		h.redial.keep(info)
 	}
 	h.recall(cfg.Known)
+	if cfg.KeepBans != nil {
+		h.goRun(h.keepBans)
+	}
 	h.goRun(h.watchNetwork)
 	if !h.gate.strict {
 		h.goRun(h.greetNowAndThen)
@@ -340,7 +345,9 @@ func (h *Host) Connect(ctx context.Context, addr string) (string, error) {
 		return "", ErrClosed
 	}
 	known := h.redial.keeps(info.ID)
-	h.ledger.pardon(info.ID)
+	if h.ledger.pardon(info.ID) {
+		h.bansChanged()
+	}
 	h.gate.name(info.ID, info.Addrs)
 	if err := h.dial(ctx, *info); err != nil {
 		if !known {

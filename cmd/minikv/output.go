@@ -88,8 +88,12 @@ func ago(t *time.Time, now time.Time) string {
 }
 
 // rttText is a round trip in three digits or so: more of them only move.
+// Dash: none was measured, as of a peer that is gone.
 func rttText(p admin.Peer) string {
 	d := time.Duration(p.RTT)
+	if d == 0 {
+		return "-"
+	}
 	unit := time.Microsecond
 	for d >= 1000*unit {
 		unit *= 10
