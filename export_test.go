@@ -3,7 +3,9 @@ package minikv
 import (
 	"time"
 
+	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/p2p"
+	"github.com/minikv/minikv/replica"
 	"github.com/minikv/minikv/store"
 )
 
@@ -102,3 +104,13 @@ func OccupyTopic(n *Node, text string) (letGo func() error, err error) {
 	}
 	return topic.Close, nil
 }
+
+// Meet acts as if a peer had said hello in an exchange, and, if verified, as if it had ended equal.
+func Meet(r *Registry, id PeerID, verified bool) {
+	at := r.node.instant()
+	r.noteHello(id, &replica.Hello{Wall: hlc.FromTime(at.Wall)}, at)
+	r.noteExchange(id, SyncStats{}, verified)
+}
+
+// MaxPeerRecords is how many peers a registry remembers.
+const MaxPeerRecords = maxPeerRecords
