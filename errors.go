@@ -20,6 +20,8 @@ var (
 	ErrKeyInvalid = errors.New("minikv: invalid key")
 	// ErrTooLarge: the value or the batch is over its limit.
 	ErrTooLarge = errors.New("minikv: too large")
+	// ErrPresent: the key holds a value, which [Registry.PutBack] would overwrite.
+	ErrPresent = errors.New("minikv: the key holds another value")
 	// ErrInvalid: an argument, an option or a configuration field makes no sense; the text says which.
 	ErrInvalid = errors.New("minikv: invalid argument")
 	// ErrCodec: a codec could not encode or decode a value.

@@ -201,7 +201,9 @@ func ExampleQuarantinedEntry() {
 			log.Fatal(err)
 		}
 		fmt.Println(q.Key, "went on the word of", q.Peer, "at", q.Removed)
-		r.Put(ctx, q.Key, q.Value) // the peer was wrong
+		if _, err := r.PutBack(ctx, q.Key, false); err != nil { // the peer was wrong; false: never over a newer value
+			log.Fatal(err)
+		}
 		n++
 	}
 	fmt.Println(n)

@@ -116,8 +116,8 @@ func (j *joined) accepted(peer string) (*replica.Session, error) {
 	return session, nil
 }
 
-// snapshotWeight is about what a session takes in bytes: the digest tree, and for each writer that there ever was its part of
-// index and context.
+// snapshotWeight is about what a session takes at most, in bytes, beside what it exchanges: a digest tree that has changed all
+// over since it began, and the contexts that were told, with each writer that there ever was.
 func snapshotWeight(writers int) int { return 1<<20 + 160*writers }
 
 // exchange is one run of anti-entropy over a stream: one goroutine reads, one writes. Frames are decoded

@@ -1,8 +1,10 @@
 package minikv
 
 import (
+	"bytes"
 	"context"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +29,7 @@ type QuarantinedEntry struct {
 // Quarantined walks the entries that exchanges have removed here because a peer had seen them and held them
 // no more, the one removed first at the beginning. Nearly always they were deleted, and the delete is older
 // than Config.TombstoneRetention, so that only its effect is known; no other delete shows up here. Where the
-// peer was wrong, because its memory was damaged or it lied, this is where the values are: [Registry.Put]
+// peer was wrong, because its memory was damaged or it lied, this is where the values are: [Registry.PutBack]
 // writes them again. Entries leave after [QuarantineTime] by this node's clock, and earlier where there are
 // more than [QuarantineLen] or [QuarantineBytes]. It is a matter of this node alone, and is over with it.
 //
@@ -52,6 +54,68 @@ func (r *Registry) Quarantined(ctx context.Context) iter.Seq2[QuarantinedEntry, 
 	}
 }
 
+// PutBack writes again what [Registry.Quarantined] tells of under the key, of several the one removed last, with
+// the expiry it had, and tells whether it has written: nothing is where the key holds the same value again.
+// [ErrPresent] where it holds another one and over is false; true overwrites that. [ErrNotFound] when nothing
+// of the key is kept aside, or it would have expired by now. Once put back the key leaves the quarantine on this
+// node; other nodes, which get it as any write, may go on to list it for its day.
+//
+// The look and the write are one step. Of options, those of a put under a lease and [NoWait] count.
+func (r *Registry) PutBack(ctx context.Context, key string, over bool, opts ...WriteOption) (bool, error) {
+	o, err := newWriteOptions(opts)
+	if err == nil {
+		err = r.checkWrite(ctx, key)
+	}
+	if err != nil {
+		return false, r.wrap("put back", key, err)
+	}
+	wall := r.node.cfg.Clock()
+	at := r.node.instant()
+	r.mu.Lock()
+	r.quarantine.expire(wall)
+	written, err := r.putBackStep(at, key, over, o)
+	r.mu.Unlock()
+	if err = r.settleUnless(o.noWait, err); err != nil {
+		return false, r.wrap("put back", key, err)
+	}
+	return written, nil
+}
+
+// putBackStep is PutBack's part under the registry's lock.
+func (r *Registry) putBackStep(at replica.Instant, key string, over bool, o writeOptions) (bool, error) {
+	rec, err := r.present(key)
+	if err != nil && err != ErrNotFound {
+		return false, err
+	}
+	e, ok := r.quarantine.latest(key)
+	if !ok {
+		return false, detailf(ErrNotFound, "nothing of this key is kept aside")
+	}
+	w := replica.Write{Key: key, Value: e.Value}
+	if !e.Expires.IsZero() {
+		if w.Expires, err = expiryStamp(e.Expires); err != nil {
+			return false, err
+		}
+		if w.Expires <= r.now() {
+			return false, detailf(ErrNotFound, "what is kept aside of this key would have expired at %s", e.Expires.UTC().Format(time.RFC3339))
+		}
+	}
+	same := !rec.IsZero() && bytes.Equal(rec.Value(), e.Value)
+	if !rec.IsZero() && !same && !over {
+		return false, ErrPresent
+	}
+	if w.Fence, err = r.fence(at, key, &o); err != nil {
+		return false, err
+	}
+	if !same {
+		if _, err := r.write(at, w); err != nil {
+			return false, err
+		}
+	}
+	r.quarantine.forget(key)
+	return !same, nil
+}
+
 func (r *Registry) quarantined(ctx context.Context) ([]QuarantinedEntry, error) {
 	if err := checkContext(ctx); err != nil {
 		return nil, err
@@ -74,6 +138,29 @@ type quarantine struct {
 
 func (q *quarantine) list() []QuarantinedEntry {
 	return append([]QuarantinedEntry(nil), q.held.items[q.held.head:]...)
+}
+
+// latest is the entry of a key that was removed last.
+func (q *quarantine) latest(key string) (QuarantinedEntry, bool) {
+	for i := len(q.held.items) - 1; i >= q.held.head; i-- {
+		if e := q.held.items[i]; e.Key == key {
+			return e, true
+		}
+	}
+	return QuarantinedEntry{}, false
+}
+
+// forget lets go of all entries of a key. That is quick for one that was removed late.
+func (q *quarantine) forget(key string) {
+	kept := slices.DeleteFunc(q.held.items[q.held.head:], func(e QuarantinedEntry) bool {
+		if e.Key == key {
+			q.bytes -= len(e.Key) + len(e.Value)
+		}
+		return e.Key == key
+	})
+	if q.held.items = q.held.items[:q.held.head+len(kept)]; len(kept) == 0 {
+		q.held.items, q.held.head = nil, 0
+	}
 }
 
 func (q *quarantine) add(e QuarantinedEntry) {

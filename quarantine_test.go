@@ -135,3 +135,66 @@ func TestQuarantinedEndsWithAnError(t *testing.T) {
 	}
 	require.Equal(t, 1, n)
 }
+
+func TestPutBack(t *testing.T) {
+	e := estrange(t, func(b *minikv.Batch) {
+		for _, key := range []string{"gone", "newer", "same", "locked"} {
+			b.Put(key, []byte("was "+key))
+		}
+		b.Put("expires", []byte("w"), minikv.TTL(time.Hour))
+		b.Put("expired", []byte("x"), minikv.TTL(10*time.Minute))
+	})
+	was, err := e.holds.Get(ctx, "expires")
+	require.NoError(t, err)
+	e.meet(t)
+	require.Len(t, quarantined(t, e.holds), 6)
+	e.later.Store(int64(20 * time.Minute))
+	putBack := func(key string, over bool) bool {
+		t.Helper()
+		written, err := e.holds.PutBack(ctx, key, over)
+		require.NoError(t, err)
+		return written
+	}
+
+	require.True(t, putBack("gone", false))
+	require.Equal(t, "was gone", value(t, e.holds, "gone"))
+	require.Len(t, quarantined(t, e.holds), 5)
+	_, err = e.holds.PutBack(ctx, "gone", false)
+	require.ErrorIs(t, err, minikv.ErrNotFound, "once")
+
+	put(t, e.holds, "newer", "is newer")
+	_, err = e.holds.PutBack(ctx, "newer", false)
+	require.ErrorIs(t, err, minikv.ErrPresent)
+	require.Equal(t, "is newer", value(t, e.holds, "newer"))
+	require.Len(t, quarantined(t, e.holds), 5, "what was refused stays")
+	require.True(t, putBack("newer", true))
+	require.Equal(t, "was newer", value(t, e.holds, "newer"))
+
+	put(t, e.holds, "same", "was same")
+	before, err := e.holds.Get(ctx, "same")
+	require.NoError(t, err)
+	require.False(t, putBack("same", false))
+	after, err := e.holds.Get(ctx, "same")
+	require.NoError(t, err)
+	require.Equal(t, before.Rev, after.Rev, "nothing was written")
+
+	lease, err := e.deleted.TryLock(ctx, "locked")
+	require.NoError(t, err)
+	requireEqual(t, e.deleted, e.holds)
+	_, err = e.holds.PutBack(ctx, "locked", true)
+	require.ErrorIs(t, err, minikv.ErrLocked)
+	require.NoError(t, lease.Unlock(ctx))
+	requireEqual(t, e.deleted, e.holds)
+	require.True(t, putBack("locked", false))
+
+	require.True(t, putBack("expires", false))
+	is, err := e.holds.Get(ctx, "expires")
+	require.NoError(t, err)
+	require.Equal(t, was.Expires, is.Expires, "it expires when it would have")
+	_, err = e.holds.PutBack(ctx, "expired", true)
+	require.ErrorIs(t, err, minikv.ErrNotFound)
+
+	requireEqual(t, e.deleted, e.holds)
+	require.Equal(t, "was gone", value(t, e.deleted, "gone"), "others take it, who had deleted it")
+	require.Len(t, quarantined(t, e.holds), 1)
+}

@@ -35,7 +35,7 @@ const (
 	// costHalf is how long it takes until half of what a peer has cost is forgotten.
 	costHalf = 10 * time.Second
 	// costFree is what anybody may cost before its steps make way: all who cost more have, together, one part in slowShare
-	// of the time for steps, as long as there are others within slowCalm.
+	// of the time for steps, as long as there are others who cost less, within slowCalm.
 	costFree  = 2 * time.Second
 	slowShare = 4
 	slowCalm  = time.Second
@@ -92,8 +92,8 @@ type turns struct {
 	ready    []*step                  // that wait
 	slowFrom time.Duration
 	wake     *time.Timer // for a step that waits for slowFrom
-	recent   accountKey  // whose step was last, at recentAt; another's was last at otherAt
-	recentAt time.Duration
+	calm     accountKey  // of those who have cost little, whose step was last, at calmAt; another's was last at otherAt
+	calmAt   time.Duration
 	otherAt  time.Duration
 	weight   int // bytes that a seat takes, about
 }
@@ -115,7 +115,7 @@ type step struct {
 }
 
 func newTurns() *turns {
-	return &turns{start: time.Now(), lanes: max(1, runtime.GOMAXPROCS(0)-1), accounts: map[accountKey]*account{}, holders: map[PeerID]string{}, trusted: map[PeerID]time.Duration{}, otherAt: -time.Hour, recentAt: -time.Hour}
+	return &turns{start: time.Now(), lanes: max(1, runtime.GOMAXPROCS(0)-1), accounts: map[accountKey]*account{}, holders: map[PeerID]string{}, trusted: map[PeerID]time.Duration{}, otherAt: -time.Hour, calmAt: -time.Hour}
 }
 
 func (t *turns) now() time.Duration { return time.Since(t.start) }
@@ -426,24 +426,32 @@ func (t *turns) step(of payer, on *seat, fn func()) {
 
 // worked has somebody pay for work. The caller holds mu.
 func (t *turns) worked(of payer, took, now time.Duration) {
-	slow := t.isSlow(of, now)
+	slow, dear := t.isSlow(of, now), t.isDear(of, now)
 	t.charge(of, working, float64(took), now)
-	if who := of.whole(); who != t.recent {
-		t.recent, t.otherAt = who, t.recentAt
-	}
-	t.recentAt = now
 	if slow {
 		t.slowFrom = max(t.slowFrom, now) + took*(slowShare-1)/time.Duration(t.lanes)
 	}
+	if dear {
+		return
+	}
+	if who := of.whole(); who != t.calm {
+		t.calm, t.otherAt = who, t.calmAt
+	}
+	t.calmAt = now
 }
 
-// isSlow says whether somebody's steps make way: it has cost much, and it is not alone.
+// isDear says whether somebody has cost much.
+func (t *turns) isDear(of payer, now time.Duration) bool {
+	return t.cost(of.whole(), working, now)*t.share(of, now) > float64(costFree)
+}
+
+// isSlow says whether somebody's steps make way: it has cost much, and there are others who have not.
 func (t *turns) isSlow(of payer, now time.Duration) bool {
-	other := t.recentAt
-	if t.recent == of.whole() {
+	other := t.calmAt
+	if t.calm == of.whole() {
 		other = t.otherAt
 	}
-	return now-other < slowCalm && t.cost(of.whole(), working, now)*t.share(of, now) > float64(costFree)
+	return now-other < slowCalm && t.isDear(of, now)
 }
 
 // dispatch begins the steps whose turn it is. The caller holds mu.

@@ -176,6 +176,20 @@ func TestTurnsMakeWay(t *testing.T) {
 	})
 }
 
+// Where all cost much, nobody makes way for nobody.
+func TestTurnsMakeNoWayForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := minikv.NewTurns(1)
+		work := newWork(turns)
+		defer work.end()
+		a, b := work.begin("heavy", "p", nil), work.begin("heavy too", "q", nil)
+		time.Sleep(10 * time.Second) // both have cost too much, and nobody has worked for less within a second
+		was := a.Load() + b.Load()
+		time.Sleep(10 * time.Second)
+		require.InEpsilon(t, 10_000, a.Load()+b.Load()-was, 0.01)
+	})
+}
+
 // Twenty who hold a ticket each get equal parts, and one who asks for less than that hardly waits.
 func TestTurnsAreFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -18,9 +19,11 @@ type Span struct {
 // Context is a set of dots: the writes that a replica has seen. The zero value is the empty set and ready to use.
 // A Context is not safe for concurrent use while one of the users changes it. Do not copy it; use Clone.
 type Context struct {
-	// spans is ascending by actor, no ranges are empty: the canonical form itself. A sorted slice rather than a
+	// blocks are ascending by actor, and none is empty: the canonical form itself. Sorted slices rather than a
 	// map, because everything but Add walks all actors in order.
-	spans []Span
+	blocks []*block
+	mark   *byte // of the blocks that only this context has; nil: none
+	actors int
 }
 
 // FromSpans returns the context with the given dots. It is meant for what comes from outside: the error says
@@ -38,37 +41,11 @@ func FromSpans(spans []Span) (*Context, error) {
 			return nil, fmt.Errorf("crdt: context: actor %s: %w", s.Actor, err)
 		}
 	}
-	return &Context{spans: cloneSpans(spans)}, nil
-}
-
-// cloneSpans copies spans and all their ranges, with two allocations. Each part ends at its capacity, so
-// that appending to one does not run into the next.
-func cloneSpans(spans []Span) []Span {
-	total := 0
-	for _, s := range spans {
-		total += len(s.Ranges)
+	c := &Context{mark: new(byte), actors: len(spans)}
+	for part := range slices.Chunk(spans, fullBlock) {
+		c.blocks = append(c.blocks, &block{cloneSpans(part), c.mark})
 	}
-	out, all := make([]Span, len(spans)), make(Ranges, 0, total)
-	for i, s := range spans {
-		from := len(all)
-		all = append(all, s.Ranges...)
-		out[i] = Span{s.Actor, all[from:len(all):len(all)]}
-	}
-	return out
-}
-
-// find returns where a is, or belongs, in c.spans. Written out because it is on the path of each write.
-func (c *Context) find(a Actor) (int, bool) {
-	lo, hi := 0, len(c.spans)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if c.spans[mid].Actor < a {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo, lo < len(c.spans) && c.spans[lo].Actor == a
+	return c, nil
 }
 
 // Has reports whether d is in c.
@@ -76,8 +53,8 @@ func (c *Context) Has(d Dot) bool { return c.Of(d.Actor).Has(d.Seq) }
 
 // Of returns the numbers of a that are in c. Do not modify them; they are valid until c changes.
 func (c *Context) Of(a Actor) Ranges {
-	if i, ok := c.find(a); ok {
-		return c.spans[i].Ranges
+	if p, ok := c.find(a); ok {
+		return c.blocks[p.block].spans[p.span].Ranges
 	}
 	return nil
 }
@@ -94,11 +71,13 @@ func (c *Context) Add(d Dot) {
 	if d.Seq == 0 {
 		return
 	}
-	i, ok := c.find(d.Actor)
+	p, ok := c.find(d.Actor)
 	if !ok {
-		c.spans = slices.Insert(c.spans, i, Span{Actor: d.Actor})
+		c.insert(p, Span{d.Actor, Ranges{{d.Seq, d.Seq}}})
+		return
 	}
-	c.spans[i].Ranges = c.spans[i].Ranges.Add(d.Seq, d.Seq)
+	s := &c.own(p.block).spans[p.span]
+	s.Ranges = s.Ranges.Add(d.Seq, d.Seq)
 }
 
 // AddRanges adds the dots of a with the numbers r. It shares nothing with r.
@@ -113,85 +92,63 @@ func (c *Context) AddRanges(a Actor, r Ranges) {
 	if len(r) == 0 {
 		return
 	}
-	i, ok := c.find(a)
+	p, ok := c.find(a)
 	if !ok {
-		c.spans = slices.Insert(c.spans, i, Span{a, r.Clone()})
+		c.insert(p, Span{a, r.Clone()})
 		return
 	}
-	c.spans[i].Ranges = c.spans[i].Ranges.join(r)
-}
-
-// join returns the union and changes neither; it is r itself if o adds nothing.
-func (r Ranges) join(o Ranges) Ranges {
-	if r.covers(o) {
-		return r
+	if mine := c.blocks[p.block].spans[p.span].Ranges; !mine.covers(r) {
+		c.own(p.block).spans[p.span].Ranges = mine.Union(r)
 	}
-	return r.Union(o)
 }
 
 // Join adds all dots of o to c. It does not change o and shares nothing with it.
 func (c *Context) Join(o *Context) {
-	fresh := c.countMissing(o)
-	if fresh == 0 {
-		for i, s := 0, 0; s < len(o.spans); i++ {
-			if c.spans[i].Actor == o.spans[s].Actor {
-				c.spans[i].Ranges = c.spans[i].Ranges.join(o.spans[s].Ranges)
-				s++
-			}
-		}
+	if c == o {
 		return
 	}
-	mine, theirs := c.spans, o.spans
-	out := make([]Span, 0, len(mine)+fresh)
-	for len(mine) > 0 || len(theirs) > 0 {
-		switch {
-		case len(theirs) == 0 || len(mine) > 0 && mine[0].Actor < theirs[0].Actor:
-			out, mine = append(out, mine[0]), mine[1:]
-		case len(mine) == 0 || theirs[0].Actor < mine[0].Actor:
-			out, theirs = append(out, Span{theirs[0].Actor, theirs[0].Ranges.Clone()}), theirs[1:]
-		default:
-			out = append(out, Span{mine[0].Actor, mine[0].Ranges.join(theirs[0].Ranges)})
-			mine, theirs = mine[1:], theirs[1:]
+	for u := o.cursor(); ; {
+		s, ok := u.next()
+		if !ok {
+			return
 		}
+		c.AddRanges(s.Actor, s.Ranges)
 	}
-	c.spans = out
 }
 
-// countMissing returns how many actors of o are not in c.
-func (c *Context) countMissing(o *Context) int {
-	n, i := 0, 0
-	for _, s := range o.spans {
-		for i < len(c.spans) && c.spans[i].Actor < s.Actor {
-			i++
-		}
-		if i == len(c.spans) || c.spans[i].Actor != s.Actor {
-			n++
-		}
+// Clone returns a copy that changes on its own from here on. It copies a word for each 32 to 64 actors; the first change to those,
+// in either, copies them. A context that was not changed since it was cloned, or is a clone that was not changed, may
+// be cloned by several goroutines at a time.
+func (c *Context) Clone() *Context {
+	if c.mark != nil {
+		c.mark = nil
 	}
-	return n
+	return &Context{blocks: slices.Clone(c.blocks), actors: c.actors}
 }
 
-// Clone returns a copy that shares nothing with c.
-func (c *Context) Clone() *Context { return &Context{spans: cloneSpans(c.spans)} }
+// All yields all dots in canonical order: actors ascending, ranges as in Ranges. What it yields must not be modified and is valid
+// until c changes; that of a clone that is never changed stays valid.
+func (c *Context) All() iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		for _, b := range c.blocks {
+			for _, s := range b.spans {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
 
-// Spans returns all dots in canonical order: actors ascending, ranges as in Ranges. It shares nothing with c.
-func (c *Context) Spans() []Span { return cloneSpans(c.spans) }
+// Spans returns what All yields. It shares nothing with c.
+func (c *Context) Spans() []Span { return cloneSpans(slices.Collect(c.All())) }
 
 // Sub returns the dots that c has and o lacks, in canonical order. The result shares nothing with either.
 func (c *Context) Sub(o *Context) []Span {
 	var out []Span
-	theirs := o.spans
-	for _, s := range c.spans {
-		for len(theirs) > 0 && theirs[0].Actor < s.Actor {
-			theirs = theirs[1:]
-		}
-		left := s.Ranges
-		if len(theirs) > 0 && theirs[0].Actor == s.Actor {
-			left = left.Sub(theirs[0].Ranges)
-		} else {
-			left = left.Clone()
-		}
-		if len(left) > 0 {
+	theirs := o.cursor()
+	for s := range c.All() {
+		if left := s.Ranges.Sub(theirs.of(s.Actor)); len(left) > 0 {
 			out = append(out, Span{s.Actor, left})
 		}
 	}
@@ -200,12 +157,9 @@ func (c *Context) Sub(o *Context) []Span {
 
 // Covers reports whether c has every dot of o.
 func (c *Context) Covers(o *Context) bool {
-	mine := c.spans
-	for _, s := range o.spans {
-		for len(mine) > 0 && mine[0].Actor < s.Actor {
-			mine = mine[1:]
-		}
-		if len(mine) == 0 || mine[0].Actor != s.Actor || !mine[0].Ranges.covers(s.Ranges) {
+	mine := c.cursor()
+	for s := range o.All() {
+		if !mine.of(s.Actor).covers(s.Ranges) {
 			return false
 		}
 	}
@@ -214,18 +168,25 @@ func (c *Context) Covers(o *Context) bool {
 
 // Equal reports whether c and o have the same dots.
 func (c *Context) Equal(o *Context) bool {
-	return slices.EqualFunc(c.spans, o.spans, func(a, b Span) bool {
-		return a.Actor == b.Actor && slices.Equal(a.Ranges, b.Ranges)
-	})
+	if c.actors != o.actors {
+		return false
+	}
+	theirs := o.cursor()
+	for s := range c.All() {
+		if !slices.Equal(s.Ranges, theirs.of(s.Actor)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Len returns the number of actors.
-func (c *Context) Len() int { return len(c.spans) }
+func (c *Context) Len() int { return c.actors }
 
 // Count returns the number of dots, at most math.MaxUint64.
 func (c *Context) Count() uint64 {
 	var n uint64
-	for _, s := range c.spans {
+	for s := range c.All() {
 		k := s.Ranges.Count()
 		if k > math.MaxUint64-n {
 			return math.MaxUint64
@@ -238,7 +199,7 @@ func (c *Context) Count() uint64 {
 // Fragments returns the number of ranges. It equals Len if nothing is missing in between.
 func (c *Context) Fragments() int {
 	n := 0
-	for _, s := range c.spans {
+	for s := range c.All() {
 		n += len(s.Ranges)
 	}
 	return n
@@ -249,7 +210,7 @@ func (c *Context) Fragments() int {
 func (c *Context) Hash() [16]byte {
 	h := sha256.New()
 	var buf []byte
-	for _, s := range c.spans {
+	for s := range c.All() {
 		buf = binary.BigEndian.AppendUint64(buf[:0], uint64(s.Actor))
 		buf = binary.BigEndian.AppendUint64(buf, uint64(len(s.Ranges)))
 		for _, x := range s.Ranges {
@@ -263,9 +224,9 @@ func (c *Context) Hash() [16]byte {
 
 // String returns the context for people, for example "{00000000000000a1:1-41,43 00000000000000b2:1-7}".
 func (c *Context) String() string {
-	parts := make([]string, len(c.spans))
-	for i, s := range c.spans {
-		parts[i] = s.Actor.String() + ":" + s.Ranges.String()
+	parts := make([]string, 0, c.actors)
+	for s := range c.All() {
+		parts = append(parts, s.Actor.String()+":"+s.Ranges.String())
 	}
 	return "{" + strings.Join(parts, " ") + "}"
 }

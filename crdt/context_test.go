@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 
 	"github.com/minikv/minikv/crdt"
@@ -91,7 +92,16 @@ func smallDots() *rapid.Generator[crdt.Dot] {
 	})
 }
 
-func TestContextsAgainstSetsOfDots(t *testing.T) {
+func TestContextsAgainstSetsOfDots(t *testing.T) { againstSets(t) }
+
+func TestContextsInSmallBlocksAgainstSetsOfDots(t *testing.T) {
+	for n := range 3 {
+		crdt.SetFullBlock(t, 2+n)
+		againstSets(t)
+	}
+}
+
+func againstSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		worlds := make([]world, 3)
 		for i := range worlds {
@@ -266,6 +276,33 @@ func TestNothingIsShared(t *testing.T) {
 	clone := original.Clone()
 	disturb(original)
 	require.Equal(t, want, clone.String())
+}
+
+// Clones share what neither has changed, so an unchanged one may be read, and cloned, while the original goes on.
+func TestACloneIsReadWhileTheOriginalChanges(t *testing.T) {
+	c, _ := filled(1000)
+	want := c.Hash()
+	for range 20 {
+		frozen := c.Clone()
+		var readers sync.WaitGroup
+		for range 2 {
+			readers.Go(func() {
+				o := frozen.Clone()
+				require.Equal(t, want, o.Hash())
+				o.Add(crdt.Dot{Actor: 5, Seq: 1 << 40})
+				require.Len(t, o.Sub(frozen), 1)
+				require.True(t, o.Covers(frozen))
+			})
+		}
+		for s := range frozen.All() {
+			c.Add(crdt.Dot{Actor: s.Actor, Seq: s.Ranges.Max() + 1})
+			c.Add(crdt.Dot{Actor: s.Actor + 1, Seq: 1})
+		}
+		readers.Wait()
+		require.Equal(t, want, frozen.Hash())
+		want = c.Hash()
+	}
+	require.True(t, c.Len() > 1000)
 }
 
 // filled returns a context of n actors, and the middle one of them.

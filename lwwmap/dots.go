@@ -14,6 +14,7 @@ import (
 // A misbehaving writer may put records of several keys under one dot. All are
 // found: the first in the order of kinds and keys in its chunk, the others beside.
 type dotIndex struct {
+	gen    uint64 // who may change it, and the chunks of this generation
 	chunks btree.Map[uint64, *dotChunk]
 	others *btree.BTreeG[Record] // by seq, kind and key; nil: none
 	count  int
@@ -47,32 +48,31 @@ func (c *dotChunk) place(seq uint64) (i int, there bool) {
 	return bits.OnesCount64(c.held & (bit - 1)), c.held&bit != 0
 }
 
-// writable returns the seq's chunk for a writer of this generation.
-func (d *dotIndex) writable(seq, gen uint64) *dotChunk {
-	if d.tail != nil && d.tailAt == seq>>chunkBits && d.tail.gen == gen {
+// writable returns the seq's chunk, one that no other index shares.
+func (d *dotIndex) writable(seq uint64) *dotChunk {
+	if d.tail != nil && d.tailAt == seq>>chunkBits {
 		return d.tail
 	}
 	c, ok := d.chunks.Get(seq >> chunkBits)
-	if ok && c.gen == gen {
+	if ok && c.gen == d.gen {
 		return c
 	}
 	if !ok {
 		c = new(dotChunk)
 	}
-	return d.own(seq, c, gen)
+	return d.own(seq, c)
 }
 
-// own puts a copy of the seq's chunk in its place, for a writer of this
-// generation.
-func (d *dotIndex) own(seq uint64, c *dotChunk, gen uint64) *dotChunk {
-	mine := &dotChunk{gen: gen, held: c.held, recs: append(make([]Record, 0, cap(c.recs)), c.recs...)}
+// own puts a copy of the seq's chunk in its place.
+func (d *dotIndex) own(seq uint64, c *dotChunk) *dotChunk {
+	mine := &dotChunk{gen: d.gen, held: c.held, recs: append(make([]Record, 0, cap(c.recs)), c.recs...)}
 	d.chunks.Set(seq>>chunkBits, mine)
 	d.tail, d.tailAt = mine, seq>>chunkBits
 	return mine
 }
 
-func (d *dotIndex) set(seq uint64, r Record, gen uint64) {
-	c := d.writable(seq, gen)
+func (d *dotIndex) set(seq uint64, r Record) {
+	c := d.writable(seq)
 	i, there := c.place(seq)
 	d.count++
 	if there {
@@ -114,7 +114,7 @@ func (d *dotIndex) nextOther(r Record) (next Record) {
 }
 
 // remove takes a record out that set has put there.
-func (d *dotIndex) remove(seq uint64, r Record, gen uint64) {
+func (d *dotIndex) remove(seq uint64, r Record) {
 	c, ok := d.chunks.Get(seq >> chunkBits)
 	if !ok {
 		return
@@ -138,8 +138,8 @@ func (d *dotIndex) remove(seq uint64, r Record, gen uint64) {
 		d.tail = nil
 		return
 	}
-	if c.gen != gen {
-		c = d.own(seq, c, gen)
+	if c.gen != d.gen {
+		c = d.own(seq, c)
 	}
 	if !other.IsZero() {
 		d.others.Delete(other)
@@ -192,8 +192,9 @@ func (d *dotIndex) ascendOthers(r Record, fn func(Record) bool) (more bool) {
 	return more
 }
 
-func (d *dotIndex) fork() *dotIndex {
-	f := &dotIndex{chunks: *d.chunks.Copy(), count: d.count}
+// fork returns the index of a later generation; d itself changes no more.
+func (d *dotIndex) fork(gen uint64) *dotIndex {
+	f := &dotIndex{gen: gen, chunks: *d.chunks.Copy(), count: d.count}
 	if d.others != nil {
 		f.others = d.others.Copy()
 	}

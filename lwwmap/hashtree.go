@@ -27,18 +27,28 @@ func BucketOf(kind Kind, key string) Bucket { return bucketOf(slot(kind, key)) }
 // HashTree keeps the digests of the 65,536 buckets of a map in two levels of
 // 256, so that two replicas find the buckets in which they differ in two
 // steps (Merkle, 1987; summed instead of hashed, so that a write costs three
-// additions). Copying is lazy: Fork is cheap, the first write behind it to
-// each of the 256 tops copies 4 KiB.
+// additions). Copying is lazy: Fork is cheap, and the first write behind it to
+// each block of 16 leaves copies 256 bytes, to each top 160. Empty blocks take
+// no memory.
 type HashTree struct {
 	root Digest
 	tops [Fanout]*top
 	gen  *byte // who may write a top in place: those made under this mark
 }
 
+const (
+	blockBits = 4 // of a bucket, say which leaf of its block it is
+	blocks    = Fanout >> blockBits
+)
+
+// block is neighbouring leaves.
+type block [1 << blockBits]Digest
+
 type top struct {
 	sum    Digest
-	leaves [Fanout]Digest
+	blocks [blocks]*block
 	gen    *byte
+	own    uint16 // a bit for each block that no other top shares
 }
 
 // Root sums up the whole map.
@@ -55,15 +65,15 @@ func (t *HashTree) Fork() HashTree {
 // Add puts a hash into a bucket.
 func (t *HashTree) Add(b Bucket, h Digest) {
 	top := t.writable(b)
-	t.root, top.sum = t.root.Add(h), top.sum.Add(h)
-	top.leaves[byte(b)] = top.leaves[byte(b)].Add(h)
+	leaf := top.writable(b)
+	t.root, top.sum, *leaf = t.root.Add(h), top.sum.Add(h), leaf.Add(h)
 }
 
 // Sub takes a hash out of a bucket.
 func (t *HashTree) Sub(b Bucket, h Digest) {
 	top := t.writable(b)
-	t.root, top.sum = t.root.Sub(h), top.sum.Sub(h)
-	top.leaves[byte(b)] = top.leaves[byte(b)].Sub(h)
+	leaf := top.writable(b)
+	t.root, top.sum, *leaf = t.root.Sub(h), top.sum.Sub(h), leaf.Sub(h)
 }
 
 func (t *HashTree) writable(b Bucket) *top {
@@ -73,10 +83,24 @@ func (t *HashTree) writable(b Bucket) *top {
 		*p = &top{gen: t.gen}
 	case (*p).gen != t.gen:
 		c := **p
-		c.gen = t.gen
+		c.gen, c.own = t.gen, 0
 		*p = &c
 	}
 	return *p
+}
+
+// writable returns a leaf in a block of the top's own.
+func (p *top) writable(b Bucket) *Digest {
+	i := byte(b) >> blockBits
+	if p.own&(1<<i) == 0 {
+		mine := new(block)
+		if p.blocks[i] != nil {
+			*mine = *p.blocks[i]
+		}
+		p.blocks[i] = mine
+		p.own |= 1 << i
+	}
+	return &p.blocks[i][b%(1<<blockBits)]
 }
 
 // Top returns the digest of the 256 buckets with the high byte i.
@@ -92,7 +116,10 @@ func (t *HashTree) Leaf(b Bucket) Digest {
 	if t.tops[b>>8] == nil {
 		return Digest{}
 	}
-	return t.tops[b>>8].leaves[byte(b)]
+	if leaves := t.tops[b>>8].blocks[byte(b)>>blockBits]; leaves != nil {
+		return leaves[b%(1<<blockBits)]
+	}
+	return Digest{}
 }
 
 // Tops yields the tops that are not empty.
@@ -111,11 +138,8 @@ const TopSize = Fanout * len(Digest{})
 
 // AppendTop appends the digests of the 256 buckets with the high byte i.
 func (t *HashTree) AppendTop(b []byte, i byte) []byte {
-	p := t.tops[i]
-	if p == nil {
-		p = new(top)
-	}
-	for _, d := range p.leaves {
+	for n := range Fanout {
+		d := t.Leaf(Bucket(i)<<8 | Bucket(n))
 		b = append(b, d[:]...)
 	}
 	return b

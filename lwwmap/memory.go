@@ -35,7 +35,7 @@ type seat struct {
 // index is the part of the table that a snapshot shares.
 type index struct {
 	byKey    [kinds]*btree.BTreeG[ordered]
-	byDot    map[crdt.Actor]*dotIndex
+	byDot    btree.Map[crdt.Actor, *dotIndex]
 	expiring *btree.BTreeG[timed]
 	tombs    *btree.BTreeG[timed]
 }
@@ -101,7 +101,6 @@ func newMemory() *memory {
 	for i := range t.byKey {
 		t.byKey[i] = btree.NewBTreeGOptions(ordered.less, unlocked)
 	}
-	t.byDot = map[crdt.Actor]*dotIndex{}
 	t.expiring = btree.NewBTreeGOptions(timed.less, unlocked)
 	t.tombs = btree.NewBTreeGOptions(timed.less, unlocked)
 	return t
@@ -191,21 +190,32 @@ func (t *memory) unindex(r Record) {
 
 func (t *memory) addDot(r Record) {
 	dot := r.Dot()
-	seqs := t.byDot[dot.Actor]
+	seqs := t.dotsOf(dot.Actor)
 	if seqs == nil {
-		seqs = new(dotIndex)
-		t.byDot[dot.Actor] = seqs
+		seqs = &dotIndex{gen: t.gen}
+		t.byDot.Set(dot.Actor, seqs)
 	}
-	seqs.set(dot.Seq, r, t.gen)
+	seqs.set(dot.Seq, r)
 }
 
 func (t *memory) removeDot(r Record) {
 	dot := r.Dot()
-	if seqs := t.byDot[dot.Actor]; seqs != nil {
-		if seqs.remove(dot.Seq, r, t.gen); seqs.count == 0 {
-			delete(t.byDot, dot.Actor)
+	if seqs := t.dotsOf(dot.Actor); seqs != nil {
+		if seqs.remove(dot.Seq, r); seqs.count == 0 {
+			t.byDot.Delete(dot.Actor)
 		}
 	}
+}
+
+// dotsOf returns an actor's index, nil if there is none, one that no snapshot
+// shares: there may be very many actors, most of which write no more.
+func (t *memory) dotsOf(a crdt.Actor) *dotIndex {
+	seqs, ok := t.byDot.Get(a)
+	if ok && seqs.gen != t.gen {
+		seqs = seqs.fork(t.gen)
+		t.byDot.Set(a, seqs)
+	}
+	return seqs
 }
 
 // Fork copies the indexes, in constant time; the table may go on changing.
@@ -215,10 +225,7 @@ func (t *memory) Fork() View {
 	for i, tree := range t.byKey {
 		f.byKey[i] = tree.Copy()
 	}
-	f.byDot = make(map[crdt.Actor]*dotIndex, len(t.byDot))
-	for actor, seqs := range t.byDot {
-		f.byDot[actor] = seqs.fork()
-	}
+	f.byDot = *t.byDot.Copy()
 	f.expiring, f.tombs = t.expiring.Copy(), t.tombs.Copy()
 	return f
 }
@@ -256,8 +263,8 @@ func (x *index) Ascend(kind Kind, from, to string, fn func(Record) bool) {
 }
 
 func (x *index) Dots(span crdt.Span, fn func(Record) bool) {
-	seqs := x.byDot[span.Actor]
-	if seqs == nil {
+	seqs, ok := x.byDot.Get(span.Actor)
+	if !ok {
 		return
 	}
 	for _, r := range span.Ranges {

@@ -9,9 +9,8 @@ func (m *Map) Touch(kind Kind, key string) (seen byte) {
 		return 0
 	}
 	at := slot(kind, key)
-	if top := m.state.Sums.tops[bucketOf(at)>>8]; top != nil {
-		seen = top.leaves[byte(bucketOf(at))][0]
-	}
+	leaf := m.state.Sums.Leaf(bucketOf(at))
+	seen = leaf[0]
 	if s := t.bySlot[at]; s.cell != nil {
 		seen += s.rec.form() + byte(s.gen)
 	}

@@ -31,3 +31,5 @@ func SetMaxHeld(t testing.TB, n int) {
 }
 
 func SetMaxGhosts(t testing.TB, n int) { set(t, &maxGhosts, n) }
+
+func (r *Replica) Inventive() int { return len(r.newcomers) }

@@ -27,6 +27,11 @@ func (r *Replica) Receive(at Instant, from, via string, d *Delta) (rcpt Receipt)
 	if d.Actor == r.actor {
 		return Receipt{Refused: r.receiveOwn(at, d)}
 	}
+	fresh := r.isNew(d.Actor)
+	if fresh && r.newcomers.full(from, at) {
+		r.stats.Refused.Bounds++
+		return Receipt{Refused: errNewcomer} // no EntryError: who passed it on may have heard less of its author
+	}
 	news := 0
 	for i := range d.Entries {
 		e := &d.Entries[i]
@@ -47,6 +52,9 @@ func (r *Replica) Receive(at Instant, from, via string, d *Delta) (rcpt Receipt)
 	}
 	r.peers.load.add(news, at)
 	r.noteSeqs(at, from, via, d, rcpt.Refused == nil)
+	if fresh && !r.isNew(d.Actor) {
+		r.newcomers.add(from, at)
+	}
 	return rcpt
 }
 

@@ -20,6 +20,8 @@ type Replica struct {
 	stats  Stats
 	forks  forkBudget
 	ranges ranges
+
+	newcomers newcomers
 }
 
 // New returns a replica that continues with the state m, or with an empty one
@@ -30,7 +32,7 @@ func New(cfg Config, m *lwwmap.Map, at Instant) *Replica {
 	if m == nil {
 		m = lwwmap.New(cfg.DigestKey)
 	}
-	r := &Replica{cfg: cfg, m: m}
+	r := &Replica{cfg: cfg, m: m, newcomers: newcomers{}}
 	cfg.Clock.Restore(m.Clock())
 	r.leases.init(m, at)
 	r.peers.init(cfg)

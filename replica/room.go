@@ -102,7 +102,7 @@ func (r *Replica) adoptable(c *crdt.Context) *crdt.Context {
 		return c
 	}
 	var keep []crdt.Span
-	for _, span := range c.Spans() {
+	for span := range c.All() {
 		seen := mine.Of(span.Actor)
 		if seen.Union(span.Ranges).Count() == seen.Count() {
 			continue // it adds nothing

@@ -278,7 +278,7 @@ func (s *Session) tellContext() {
 		s.queue = append(s.queue, part)
 		part, size = &Contexts{}, 0
 	}
-	for _, span := range s.snap.Context().Spans() {
+	for span := range s.snap.Context().All() { // that of a snapshot never changes
 		for len(span.Ranges) > 0 {
 			n := min(len(span.Ranges), maxSpans-size)
 			part.Spans = append(part.Spans, crdt.Span{Actor: span.Actor, Ranges: span.Ranges[:n]})

@@ -22,6 +22,7 @@ var classes = []struct {
 	{minikv.ErrLocked, admin.CodeLocked},
 	{minikv.ErrClosed, admin.CodeClosed},
 	{minikv.ErrLeaseLost, admin.CodeLeaseLost},
+	{minikv.ErrPresent, admin.CodePresent},
 	{minikv.ErrNotFound, admin.CodeNotFound},
 	{minikv.ErrPrivate, admin.CodePrivate},
 	{minikv.ErrNotOwner, admin.CodePrivate},
@@ -57,6 +58,9 @@ func adminError(err error, r *http.Request) *admin.Error {
 	if me, ok := errors.AsType[*minikv.Error](err); ok {
 		e.Op, e.Registry, e.Key = me.Op, me.Registry, me.Key
 	}
+	if e.Code == admin.CodePresent {
+		e.Message = admin.Errorf(e.Code, "%s/%s holds another value now, which --force (force=true) overwrites", e.Registry, e.Key).Message
+	}
 	if le, ok := errors.AsType[*minikv.LockedError](err); ok {
 		e.Owner, e.Wait = string(le.Owner), admin.Duration(le.Remaining.Round(time.Millisecond))
 		e.Message = lockedMessage(e)
@@ -82,7 +86,7 @@ func httpStatus(c admin.Code) int {
 		return http.StatusForbidden
 	case admin.CodeLocked:
 		return http.StatusLocked
-	case admin.CodeLeaseLost:
+	case admin.CodeLeaseLost, admin.CodePresent:
 		return http.StatusConflict
 	case admin.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge

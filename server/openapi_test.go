@@ -206,6 +206,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"POST /v1/lock?registry=r&key=g&ttl=10s", ""},
 		{"GET /v1/locks?registry=r", ""},
 		{"GET /v1/quarantine?registry=r", ""},
+		{"POST /v1/quarantine?registry=r&all=true", ""},
 		{"GET /v1/changes", ""},
 		{"GET /v1/samples", ""},
 		{"GET /v1/status", ""},

@@ -81,27 +81,3 @@ func heldLock(l minikv.LockInfo) admin.HeldLock {
 		Left: admin.Duration(max(time.Until(l.Until), 0).Round(time.Millisecond)), Renewals: l.Renewals, Meta: l.Meta,
 	}
 }
-
-// listQuarantine answers with what exchanges have removed here on a peer's word, the latest first.
-func (s *Server) listQuarantine(w http.ResponseWriter, r *http.Request) error {
-	p := newParams(r)
-	limit, cut := p.number("limit", 100, 1, maxPage), p.number("preview", 120, 0, maxPagePreview)
-	reg, err := s.registry(r.Context(), p)
-	if err != nil {
-		return err
-	}
-	var latest []admin.Quarantined
-	for q, err := range reg.Quarantined(r.Context()) {
-		if err != nil {
-			return err
-		}
-		e := preview(q.Entry, cut)
-		e.Left = 0 // it is gone
-		latest = append(latest, admin.Quarantined{PageEntry: e, Peer: string(q.Peer), Removed: q.Removed.UTC()})
-	}
-	out := []admin.Quarantined{}
-	for i := len(latest) - 1; i >= 0 && len(out) < limit; i-- {
-		out = append(out, latest[i])
-	}
-	return reply(w, out)
-}

@@ -27,6 +27,7 @@ func (s *Server) routes() []route {
 		{method: "GET", path: "/v1/changes", handle: s.listChanges},
 		{method: "GET", path: "/v1/locks", handle: s.listLocks},
 		{method: "GET", path: "/v1/quarantine", handle: s.listQuarantine},
+		{method: "POST", path: "/v1/quarantine", handle: s.putBack},
 		{method: "GET", path: "/v1/samples", handle: s.listSamples},
 		{method: "GET", path: "/v1/live", handle: s.live, stream: true},
 		{method: "GET", path: "/v1/watch", handle: s.watch, stream: true},

@@ -50,7 +50,7 @@ func newRoot(a *app) *cobra.Command {
 	for _, c := range []*cobra.Command{
 		newServe(a), newDemo(a), newStatus(a), newTop(a), newBench(a), newPeers(a), newDoctor(a), newSync(a), newReg(a), newTicket(a), newJoin(a), newRotate(a), newSnapshot(a), newCheck(a), newCompact(a), newVersion(a), newMan(a),
 		newPut(a), newGet(a), newDel(a), newLs(a), newTTL(a), newExpire(a), newPersist(a),
-		newWatch(a), newLock(a), newUnlock(a), newImport(a), newExport(a),
+		newWatch(a), newLock(a), newUnlock(a), newImport(a), newExport(a), newQuarantine(a),
 	} {
 		root.AddCommand(c)
 	}

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 //	stopnode NAME [SIGNAL]  end it with TERM, INT, HUP or KILL; ! demands that it ends badly
 //	signal NAME SIGNAL      STOP or CONT a node
 //	until [REGEXP] -- CMD   repeat CMD until it succeeds and its output matches
+//	removed NODE REG KEY VALUE...  leave NODE with entries that a node in this process has removed by its word
 //	code N CMD              run CMD and demand exit code N and one line of error for other codes than 0
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -41,7 +42,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"node": scriptNode, "stopnode": scriptStop, "signal": scriptSignal, "until": scriptUntil, "code": scriptCode,
-			"redis": scriptRedis,
+			"redis": scriptRedis, "removed": scriptRemoved,
 		},
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -65,5 +67,31 @@ func (c *Client) Batch(ctx context.Context, registry string, records []Record) (
 	}
 	var r BatchResult
 	err := c.call(ctx, http.MethodPost, "/v1/batch", query("registry", registry), &body, &r)
+	return r, err
+}
+
+// Quarantined lists what exchanges removed from the registry on a peer's word and is kept aside, the one removed last first.
+func (c *Client) Quarantined(ctx context.Context, registry string) ([]Quarantined, error) {
+	var out []Quarantined
+	err := c.call(ctx, http.MethodGet, "/v1/quarantine", query("registry", registry, "limit", "10000"), nil, &out)
+	return out, err
+}
+
+// PutBack writes again what is kept aside of a key. CodePresent where the key holds another value and force is false, CodeNotFound
+// where nothing of it is kept aside.
+func (c *Client) PutBack(ctx context.Context, registry, key string, force bool) (PutBackResult, error) {
+	q := query("registry", registry)
+	q.Set("key", key)
+	return c.putBack(ctx, q, force)
+}
+
+// PutAllBack does so with all keys, and says which were refused.
+func (c *Client) PutAllBack(ctx context.Context, registry string, force bool) (PutBackResult, error) {
+	return c.putBack(ctx, query("registry", registry, "all", "true"), force)
+}
+
+func (c *Client) putBack(ctx context.Context, q url.Values, force bool) (r PutBackResult, err error) {
+	q.Set("force", strconv.FormatBool(force))
+	err = c.call(ctx, http.MethodPost, "/v1/quarantine", q, nil, &r)
 	return r, err
 }

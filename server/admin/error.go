@@ -14,6 +14,7 @@ const (
 	CodeNoRegistry   Code = "no_registry"  // the registry is not open on this node
 	CodePrivate      Code = "private"      // the node has not the keys of the private registry, or is no owner of it
 	CodeTicket       Code = "ticket"       // the text is no ticket, or it is damaged, expired, or not to be used here
+	CodePresent      Code = "present"      // the key holds another value, which force would overwrite
 	CodeLocked       Code = "locked"       // somebody else holds the key's lease
 	CodeLeaseLost    Code = "lease_lost"   // the token is not, or no longer, the key's lease
 	CodeNoQuorum     Code = "no_quorum"    // too few voters answer

@@ -132,6 +132,22 @@ func (q *Quarantined) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &q.PageEntry)
 }
 
+// PutBackResult says what `POST /v1/quarantine` did.
+type PutBackResult struct {
+	Restored  int     `json:"restored"`  // keys written again
+	Unchanged int     `json:"unchanged"` // keys that held the same value already
+	Refused   []Error `json:"refused"`   // of the other keys, why not
+}
+
+// Count adds a key that was put back: written says whether that took a write.
+func (r *PutBackResult) Count(written bool) {
+	if written {
+		r.Restored++
+	} else {
+		r.Unchanged++
+	}
+}
+
 // Kinds of a [Change] that are about locks; the others are those of an [Event].
 const (
 	ChangeHeld     = "lock held"
