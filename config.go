@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/store"
 )
 
@@ -134,7 +135,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// Clock is the wall clock, called concurrently. Default time.Now. Timers and leases do not use it: they
-	// run on the monotonic clock of the process.
+	// run on the monotonic clock of the process. Open refuses one that is before 1970 or after 10789; what it says
+	// beyond these later counts as the nearer of both.
 	Clock func() time.Time
 
 	tune func(*store.Options) // of tests
@@ -210,10 +212,36 @@ func (c Config) validate() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	clock := c.Clock
+	if clock == nil {
+		clock = time.Now
+	} else {
+		c.Clock = func() time.Time { return clampTime(clock()) }
+	}
+	if now := clock(); !clampTime(now).Equal(now) {
+		return c, detailf(ErrInvalid, "the clock is at %s; it can be %s to %s: set it right", now.UTC().Format(time.RFC3339), minTime.Format(time.RFC3339), maxTime.Format(time.RFC3339))
+	}
 	if c.Clock == nil {
-		c.Clock = time.Now
+		c.Clock = clock
 	}
 	return c, nil
+}
+
+// The clock may be where stamps are, and those by which what is written then expires.
+var (
+	minTime = time.Unix(0, 0).UTC()
+	maxTime = hlc.Max.Time().Add(-maxTTL)
+)
+
+// clampTime returns the nearest time at which the clock may be.
+func clampTime(t time.Time) time.Time {
+	switch {
+	case t.Before(minTime):
+		return minTime
+	case t.After(maxTime):
+		return maxTime
+	}
+	return t
 }
 
 // orDefault sets a zero field to its default and refuses one out of bounds.

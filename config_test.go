@@ -75,6 +75,46 @@ func TestClockOfTheConfiguration(t *testing.T) {
 	require.Equal(t, 1, put(t, r, "k", "w").Compare(rev), "a clock set back does not lead back")
 }
 
+// Stamps begin with 1970, and a time to live that ended before would be none.
+func TestAClockBeyondStampsIsRefused(t *testing.T) {
+	at := func(now time.Time) minikv.Config { return minikv.Config{Clock: func() time.Time { return now }} }
+	epoch, end := time.Unix(0, 0), time.Date(10789, 8, 1, 0, 0, 0, 0, time.UTC)
+	for _, now := range []time.Time{{}, epoch.Add(-time.Nanosecond), end.AddDate(0, 2, 0), time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		for _, dir := range []string{"", t.TempDir()} {
+			_, err := minikv.Open(ctx, dir, at(now))
+			require.ErrorIs(t, err, minikv.ErrInvalid, now)
+			require.ErrorContains(t, err, "the clock is at "+now.UTC().Format(time.RFC3339)+"; it can be 1970-01-01T00:00:00Z to 10789-")
+		}
+	}
+	for _, now := range []time.Time{epoch, end} {
+		r := openRegistry(t, openNode(t, at(now)), "test")
+		put(t, r, "k", "v", minikv.TTL(100*365*24*time.Hour))
+		ttl, ok, err := r.TTL(ctx, "k")
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, 100*365*24*time.Hour, ttl)
+	}
+}
+
+// A clock that leaves these bounds later stops at them: what has a time to live goes on having one.
+func TestAClockThatLeavesStampsStopsThere(t *testing.T) {
+	var now atomic.Int64 // seconds
+	now.Store(time.Now().Unix())
+	r := openRegistry(t, openNode(t, minikv.Config{Clock: func() time.Time { return time.Unix(now.Load(), 0) }}), "test")
+	now.Store(-1000)
+	put(t, r, "k", "v", minikv.TTL(time.Minute))
+	_, ok, err := r.TTL(ctx, "k")
+	require.NoError(t, err)
+	require.True(t, ok)
+	now.Store(time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC).Unix())
+	require.Empty(t, value(t, r, "k"))
+	put(t, r, "k", "w", minikv.TTL(time.Minute))
+	require.Equal(t, "w", value(t, r, "k"))
+	_, ok, err = r.TTL(ctx, "k")
+	require.NoError(t, err)
+	require.True(t, ok)
+}
+
 func TestLoggerIsUsed(t *testing.T) {
 	var log bytes.Buffer
 	n := openNode(t, minikv.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})

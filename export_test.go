@@ -3,6 +3,9 @@ package minikv
 import (
 	"time"
 
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/p2p"
+	"github.com/minikv/minikv/replica"
 	"github.com/minikv/minikv/store"
 )
 
@@ -74,3 +77,40 @@ func HoldRenewal(n *Node) (letGo func()) {
 	n.renewing.Lock()
 	return n.renewing.Unlock
 }
+
+// WriteKeys makes a node write the keys of its registries by another function, which gets the real one.
+func WriteKeys(n *Node, write func(path string, content []byte, real func(string, []byte) error) error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.keyring.write = func(path string, content []byte) error { return write(path, content, writeFile) }
+}
+
+// CloseHost ends a node's network alone.
+func CloseHost(n *Node) error { return n.host.Close() }
+
+// OccupyTopic takes the topic of a ticket's keys, so that the node cannot join it until letGo is called.
+func OccupyTopic(n *Node, text string) (letGo func() error, err error) {
+	t, err := decodeTicket(text)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMembership(t, n.id)
+	if err != nil {
+		return nil, err
+	}
+	topic, err := n.host.JoinTopic(m.keys.Topic(), func(p2p.Message) p2p.Verdict { return p2p.Ignore })
+	if err != nil {
+		return nil, err
+	}
+	return topic.Close, nil
+}
+
+// Meet acts as if a peer had said hello in an exchange, and, if verified, as if it had ended equal.
+func Meet(r *Registry, id PeerID, verified bool) {
+	at := r.node.instant()
+	r.noteHello(id, &replica.Hello{Wall: hlc.FromTime(at.Wall)}, at)
+	r.noteExchange(id, SyncStats{}, verified)
+}
+
+// MaxPeerRecords is how many peers a registry remembers.
+const MaxPeerRecords = maxPeerRecords

@@ -94,13 +94,13 @@ func (n *Node) join(ctx context.Context, t *ticket.Ticket, opts []JoinOption) (*
 	if r != nil && o.contradicts(r.opts) {
 		return nil, errOtherOptions
 	}
+	if r != nil {
+		return r, r.rekey(m)
+	}
 	if err := n.keyring.save(m.ticket); err != nil {
 		return nil, err
 	}
-	if r == nil {
-		return n.openMember(m, o)
-	}
-	return r, r.rekey(m)
+	return n.openMember(m, o)
 }
 
 // admit says how a ticket goes together with what the node has under its name.

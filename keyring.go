@@ -28,7 +28,8 @@ func keyFile(dir, name string) string {
 
 // keyring has the keys of a node's private registries, open or not.
 type keyring struct {
-	dir    string // "": in memory
+	dir    string                                  // "": in memory
+	write  func(path string, content []byte) error // writeFile
 	memory map[string]*ticket.Ticket
 }
 
@@ -98,7 +99,7 @@ func (k *keyring) save(t *ticket.Ticket) error {
 	if err := os.MkdirAll(filepath.Join(k.dir, keysDir), 0o700); err != nil {
 		return detailf(ErrStorage, "the registry's keys: %v", err)
 	}
-	err = writeFile(keyFile(k.dir, t.Name), []byte(text+"\n"))
+	err = k.write(keyFile(k.dir, t.Name), []byte(text+"\n"))
 	if err == nil {
 		err = syncDir(k.dir)
 	}
@@ -106,6 +107,19 @@ func (k *keyring) save(t *ticket.Ticket) error {
 		return detailf(ErrStorage, "the registry's keys: %v", err)
 	}
 	return nil
+}
+
+// replace saves a ticket in place of another. After an error the old one is kept, unless the error says otherwise: a file
+// may have its new content though it is not known to be durable.
+func (k *keyring) replace(old, t *ticket.Ticket) error {
+	err := k.save(t)
+	if err == nil {
+		return nil
+	}
+	if undo := k.save(old); undo != nil {
+		return errors.Join(err, detailf(ErrStorage, "the old keys of %q may not be what is on the disk any more (%v); once it can be written again, rotate or join once more before the node ends", t.Name, undo))
+	}
+	return err
 }
 
 // forget removes the ticket of a registry, and says whether there was one.

@@ -33,7 +33,8 @@ type link struct {
 type joined struct {
 	l      *link
 	topic  *p2p.Topic
-	member *membership // nil in a public registry
+	member *membership  // nil in a public registry
+	open   *atomic.Bool // the link is here: what comes is for it. The same for all that share a topic
 }
 
 // join brings a registry into the network.
@@ -41,12 +42,13 @@ func (r *Registry) join() (*link, error) {
 	l := &link{r: r, dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), ending: make(chan struct{}), streams: map[*p2p.Stream]bool{}}
 	j, err := l.enter(r.member.Load())
 	l.joined.Store(j)
+	j.open.Store(true)
 	return l, err
 }
 
 // enter joins the topic of a membership. Its peers are told of after begin.
 func (l *link) enter(m *membership) (*joined, error) {
-	j, topic := &joined{l: l, member: m}, topicOf(l.r.name)
+	j, topic := &joined{l: l, member: m, open: new(atomic.Bool)}, topicOf(l.r.name)
 	if m != nil {
 		topic = m.keys.Topic()
 	}
@@ -60,33 +62,48 @@ func (j *joined) begin() { j.topic.OnPeer(j.l.onPeer) }
 // now is the link's place at the moment.
 func (l *link) now() *joined { return l.joined.Load() }
 
-// rejoin goes on with another membership: exchanges under the old one are cut, and gossip moves to the topic of the new
-// one, unless that is the same.
-func (l *link) rejoin(m *membership, same bool) error {
-	if !l.begin() {
-		return ErrClosed
+// enterNext enters the topic of another membership, where nothing is taken in before moveTo; the same says that it is
+// the one the link is in. An offline registry has none.
+func (l *link) enterNext(m *membership, same bool) (*joined, error) {
+	if l == nil {
+		return nil, nil
 	}
-	defer l.end()
-	old := l.now()
-	if same {
-		l.joined.Store(&joined{l: l, topic: old.topic, member: m})
-		l.cut()
+	if now := l.now(); same {
+		return &joined{l: l, topic: now.topic, member: m, open: now.open}, nil
+	}
+	return l.enter(m)
+}
+
+// giveUp leaves what enterNext has entered.
+func (l *link) giveUp(next *joined) error {
+	if l == nil || next.topic == l.now().topic {
 		return nil
 	}
-	j, err := l.enter(m)
-	if err != nil {
-		return err
+	return next.topic.Close()
+}
+
+// moveTo goes on in another place: exchanges in the old one are cut, and gossip moves to the new topic, unless that is
+// the same.
+func (l *link) moveTo(next *joined) {
+	if l == nil {
+		return
 	}
-	l.joined.Store(j)
+	old := l.joined.Swap(next)
 	l.cut()
-	err = old.topic.Close()
+	if old.topic == next.topic {
+		return
+	}
+	old.open.Store(false)
+	next.open.Store(true)
+	if err := old.topic.Close(); err != nil {
+		l.r.node.cfg.Logger.Warn("the topic of a registry's old keys was not left properly", "registry", l.r.name, "err", err)
+	}
 	l.r.mu.Lock()
 	for _, id := range l.r.rep.Peers() {
 		l.r.rep.PeerDown(id)
 	}
 	l.r.mu.Unlock()
-	j.begin()
-	return err
+	next.begin()
 }
 
 // cut ends the exchanges under way.
@@ -114,7 +131,7 @@ func (l *link) begin() bool {
 
 func (l *link) end() { l.wg.Done() }
 
-// track makes close and rejoin cut the stream of an exchange; of one that began before them, at once.
+// track makes close and moveTo cut the stream of an exchange; of one that began before them, at once.
 func (j *joined) track(s *p2p.Stream) {
 	l := j.l
 	l.mu.Lock()
@@ -206,6 +223,9 @@ func (j *joined) receive(m p2p.Message) p2p.Verdict {
 
 // take is receive, whoever pays.
 func (j *joined) take(m p2p.Message) p2p.Verdict {
+	if !j.open.Load() {
+		return p2p.Ignore // the keys are being changed
+	}
 	r := j.l.r
 	at := r.node.instant()
 	d, err := j.decode(m, at.Wall)

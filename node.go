@@ -69,7 +69,7 @@ func open(ctx context.Context, dir string, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, start: time.Now(), turns: newTurns(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}, dropping: map[string]chan struct{}{}, keyring: keyring{dir: dir, memory: map[string]*ticket.Ticket{}}}
+	n := &Node{cfg: cfg, start: time.Now(), turns: newTurns(), systemClock: systemClock, registries: map[string]*Registry{}, byID: map[string]*Registry{}, dropping: map[string]chan struct{}{}, keyring: keyring{dir: dir, write: writeFile, memory: map[string]*ticket.Ticket{}}}
 	clock := hlc.Config{MaxSkew: cfg.MaxClockSkew}
 	if dir != "" {
 		if err := n.openStore(dir, &clock); err != nil {

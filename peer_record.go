@@ -1,6 +1,7 @@
 package minikv
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 // peerRecord is what a registry keeps of a peer.
 type peerRecord struct {
+	heard  time.Duration // when it was last heard, on the monotonic clock
 	synced time.Time     // last verified exchange
 	seen   time.Time     // when skew was
 	skew   time.Duration // of its clock against this one's
@@ -20,17 +22,44 @@ type peerRecord struct {
 // maxPeerRecords bounds what strangers can make a registry remember.
 const maxPeerRecords = 4096
 
-// peer returns the record of a peer. The registry is locked.
-func (r *Registry) peer(id PeerID) *peerRecord {
+// peer returns the record of a peer that is heard now. Where there is no room for another, the least of the others is
+// given up, so strangers, of which anyone can make any number, displace each other. The registry is locked.
+func (r *Registry) peer(id PeerID, at replica.Instant) *peerRecord {
 	p := r.peers[id]
 	if p == nil {
 		if len(r.peers) >= maxPeerRecords {
-			return new(peerRecord)
+			delete(r.peers, r.leastPeer())
 		}
 		p = new(peerRecord)
 		r.peers[id] = p
 	}
+	p.heard = at.Mono
 	return p
+}
+
+// leastPeer is the peer whose record is worth least: one that is not connected before one that is, of which there are
+// only so many; then one without a verified exchange before one with; then the one that was heard least recently. The
+// registry is locked.
+func (r *Registry) leastPeer() (least PeerID) {
+	connected := map[PeerID]bool{}
+	for _, id := range r.rep.Peers() {
+		connected[PeerID(id)] = true
+	}
+	worth := func(id PeerID) (w int) {
+		if connected[id] {
+			w += 2
+		}
+		if !r.peers[id].synced.IsZero() {
+			w++
+		}
+		return w
+	}
+	for id, p := range r.peers {
+		if least == "" || cmp.Or(cmp.Compare(worth(id), worth(least)), cmp.Compare(p.heard, r.peers[least].heard)) < 0 {
+			least = id
+		}
+	}
+	return least
 }
 
 // Points that a peer gets for what is refused of it; at 100, half of which it is forgiven in 10 minutes, it is
@@ -75,7 +104,7 @@ func (n *Node) countRefusals(id PeerID, why replica.Refusals) {
 // noteHello notes how far a peer's wall clock is ahead of this node's, and what it holds.
 func (r *Registry) noteHello(id PeerID, hello *replica.Hello, at replica.Instant) {
 	r.mu.Lock()
-	p := r.peer(id)
+	p := r.peer(id, at)
 	p.seen, p.skew = at.Wall, hello.Wall.Time().Sub(at.Wall).Round(time.Millisecond)
 	p.state, p.keys = Digest(hello.State), hello.Keys
 	behind, known := r.peersBehind(), len(r.peers)
@@ -111,10 +140,11 @@ func (r *Registry) noteExchange(id PeerID, s SyncStats, verified bool) {
 	r.counts.syncBytesOut += s.BytesOut
 	r.counts.syncRounds += uint64(s.Rounds)
 	r.syncTime.note(s.Took)
-	p := r.peer(id)
 	if verified {
 		r.node.host.Vouch(string(id))
-		p.synced = r.node.cfg.Clock()
+		at := r.node.instant()
+		p := r.peer(id, at)
+		p.synced = at.Wall
 		r.counts.lastSync = p.synced
 		close(r.syncNews)
 		r.syncNews = make(chan struct{})

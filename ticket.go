@@ -90,10 +90,16 @@ func (r *Registry) sharedNote() string { return "shared\n" + r.name }
 
 // noteShared remembers that somebody may have a ticket.
 func (r *Registry) noteShared() error {
-	if r.shared.Swap(true) || r.node.store() == nil {
+	if r.shared.Load() {
 		return nil
 	}
-	return translate(r.node.store().SetNote(r.sharedNote(), []byte{1}))
+	if r.node.store() != nil {
+		if err := r.node.store().SetNote(r.sharedNote(), []byte{1}); err != nil {
+			return translate(err)
+		}
+	}
+	r.shared.Store(true)
+	return nil
 }
 
 // isShared says whether somebody may have a ticket.
