@@ -90,11 +90,8 @@ func (r *Replica) fork(at Instant) error {
 		e.Dot = r.nextDot()
 		now, was, ok := r.m.Write(e)
 		if !ok { // the actor is not above, as there was none
-			stamp, err := r.cfg.Clock.Now(at.Wall)
-			if err != nil {
-				return err
-			}
-			e.Stamp = stamp
+			e.Stamp++ // and no more: what others have written since must win
+			r.cfg.Clock.Restore(e.Stamp)
 			if now, was, ok = r.m.Write(e); !ok {
 				continue
 			}

@@ -4,9 +4,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/lwwmap"
 	"github.com/minikv/minikv/replica"
 	"github.com/stretchr/testify/require"
 )
@@ -90,4 +92,43 @@ func TestThereIsAnotherActorAfterTheLast(t *testing.T) {
 	sync(t, a, b)
 	require.Equal(t, "v", b.get("k"))
 	require.Equal(t, "w", b.get("l"))
+}
+
+// claimed has a hear that somebody has seen writes of its that it has yet to make.
+func claimed(a *node) {
+	a.elapsed += time.Second
+	a.Receive(a.now(), "a", "b", &replica.Delta{Actor: a.Actor(), Announced: crdt.Ranges{{Lo: 1, Hi: math.MaxUint64}}})
+}
+
+// Whoever can make a replica issue its writes again must not move them in time.
+func TestWhatIsIssuedAgainKeepsItsStamp(t *testing.T) {
+	a := newNode(t, "a", 1)
+	a.put("k", "v")
+	was := a.Map().Get(lwwmap.Data, "k").Stamp()
+	for i := range uint64(100) {
+		before := a.Actor()
+		claimed(a)
+		require.Equal(t, i+1, a.Stats().Forks)
+		require.Greater(t, a.Actor(), before)
+		require.Equal(t, a.Actor(), a.Map().Get(lwwmap.Data, "k").Dot().Actor)
+		require.Equal(t, was, a.Map().Get(lwwmap.Data, "k").Stamp())
+	}
+}
+
+// Nor where no actor lies above: what another node has written meanwhile is the later write.
+func TestWhatIsIssuedAgainDoesNotOvertakeWhatCameAfterIt(t *testing.T) {
+	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
+	require.NoError(t, a.MintActor(a.now(), math.MaxUint64-1<<47))
+	a.put("k", "old")
+	a.put("of a", "1")
+	sync(t, a, b)
+	b.elapsed += 10 * time.Millisecond
+	b.put("k", "new")
+	before := a.Actor()
+	claimed(a)
+	require.EqualValues(t, 1, a.Stats().Forks)
+	require.Less(t, a.Actor(), before, "this is to try the end of all actors")
+	sync(t, a, b)
+	require.Equal(t, "new", a.get("k"))
+	require.Equal(t, "1", b.get("of a"))
 }

@@ -322,7 +322,7 @@ func (m *mesh) differences() string {
 		fmt.Fprintf(&b, "node %d: root %s: %s\n", i, r.Root(), m.differs(r))
 		for key, want := range m.want {
 			if e, err := r.Get(ctx, key); want != nil && (err != nil || !bytes.Equal(e.Value, want)) {
-				fmt.Fprintf(&b, "  %s of %d bytes, %.40q: %v; kept aside: %s\n", key, len(want), want, err, keptOf(r, key))
+				fmt.Fprintf(&b, "  %s of %d bytes, %.40q: %v %.30q %v %s; metrics dropped %d; kept aside: %s\n", key, len(want), want, err, e.Value, e.Rev, e.Writer, r.Metrics().Dropped, keptOf(r, key))
 			}
 		}
 	}
