@@ -19,12 +19,19 @@ const (
 	maxBad    = 100                    // refusals of one peer at one node, where it is provably bad
 	maxRatio  = 4                      // bytes of an answer for each of a request, before a proof
 	maxEffort = 0.25                   // of a processor, for each attacker at each node
-	window    = 250 * time.Millisecond // for which an attack goes on at least
 )
 
 // strict holds to limits that only mean something where nothing else runs. Without it times and memory have room, and
 // processor time, of which there are moments only, is told.
 var strict = flag.Bool("hostile.strict", false, "hold honest nodes to twice the quiet time, to 64 MiB, and to a quarter of a processor for each attacker")
+
+// window is for how long an attack goes on at least.
+func window() time.Duration {
+	if *strict {
+		return 3 * time.Second
+	}
+	return 250 * time.Millisecond
+}
 
 // room is what a limit is, where other things run too.
 func room[T time.Duration | int64](limit T) T {
@@ -85,7 +92,7 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 	}
 	began, spent, rounds := time.Now(), effort(t), 0
 	took := time.Duration(0)
-	for rounds == 0 || time.Since(began) < window {
+	for rounds == 0 || time.Since(began) < window() {
 		rounds++
 		if want.deletes {
 			m.write()
