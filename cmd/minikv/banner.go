@@ -20,6 +20,7 @@ type banner struct {
 	id, name   string
 	addrs      []string
 	registries []openRegistry
+	closed     []string // registries in the directory that cannot be opened, as their keys are not there
 	admin      string
 	export     bool // commands do not find the admin address by themselves
 	discovery  string
@@ -65,6 +66,11 @@ func newBanner(ctx context.Context, n *minikv.Node, f serveFlags, h home) (banne
 		}
 		b.registries = append(b.registries, openRegistry{name, kind, keys})
 	}
+	for _, name := range n.Kept() {
+		if !slices.ContainsFunc(b.registries, func(r openRegistry) bool { return r.name == name }) {
+			b.closed = append(b.closed, name)
+		}
+	}
 	return b, nil
 }
 
@@ -89,6 +95,9 @@ func (a *app) printBanner(b banner) error {
 		row(map[bool]string{true: "addresses"}[i == 0], addr)
 	}
 	row("registries", b.registryText())
+	if len(b.closed) > 0 {
+		row("closed", b.closedText())
+	}
 	row("admin", b.admin)
 	row("discovery", b.discovery+": "+b.discoveryText())
 	if b.dir != "" {
@@ -178,6 +187,19 @@ func (b banner) registryText() string {
 		out = append(out, fmt.Sprintf("%s (%s, %s)", printable(r.name), r.kind, plural(r.keys, "key")))
 	}
 	return strings.Join(out, ", ")
+}
+
+// closedText names the registries whose keys are missing.
+func (b banner) closedText() string {
+	var out []string
+	for i, name := range b.closed {
+		if i == shownRegistries {
+			out = append(out, fmt.Sprintf("%d more", len(b.closed)-i))
+			break
+		}
+		out = append(out, printable(name))
+	}
+	return strings.Join(out, ", ") + ": the keys are not in the directory; join again by a ticket"
 }
 
 func plural(n int, noun string) string {
