@@ -22,6 +22,9 @@ func Tuned(cfg Config, tune func(*store.Options)) Config {
 	return cfg
 }
 
+// Refuse has a node hold something against a peer.
+func Refuse(n *Node, id PeerID, points float64) { n.host.Refuse(string(id), RefusedForged, 1, points) }
+
 var DigestKeyOf = digestKeyOf
 
 // Turns shares out what exchanges take of a node.

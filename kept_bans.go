@@ -1,11 +1,7 @@
 package minikv
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,8 +17,6 @@ const bansFile = "bans.txt"
 // The first line names the format; then a ban a line: peer id, end, how many by now, and what was refused last.
 const bansHead = "minikv bans 1"
 
-const maxBansFile = 1 << 20 // bytes
-
 // keptBans reads the bans that the directory keeps. Without them the node works, too: what cannot be read is told and left.
 func (n *Node) keptBans() []p2p.Ban {
 	if n.dir == "" {
@@ -37,24 +31,9 @@ func (n *Node) keptBans() []p2p.Ban {
 
 // readBans returns what is well formed, and an error if anything is not.
 func readBans(path string) ([]p2p.Ban, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxBansFile))
-	if err != nil {
-		return nil, err
-	}
-	head, rest, _ := strings.Cut(string(b), "\n")
-	if head != bansHead {
-		return nil, detailf(ErrBadFormat, "%s begins with %.40q, not with %q", path, head, bansHead)
-	}
+	text, err := readMemo(path, bansHead)
 	var bans []p2p.Ban
-	for line := range strings.Lines(rest) {
+	for line := range strings.Lines(text) {
 		ban, ok := parseBan(strings.TrimSuffix(line, "\n"))
 		if !ok {
 			err = detailf(ErrBadFormat, "%s has the line %.80q, which is no ban", path, line)
@@ -85,11 +64,10 @@ func (n *Node) keepBans() func([]p2p.Ban) {
 	}
 	return func(bans []p2p.Ban) {
 		var b strings.Builder
-		b.WriteString(bansHead + "\n")
 		for _, ban := range bans {
 			fmt.Fprintf(&b, "%s %s %d %s\n", ban.Peer, ban.Until.UTC().Format(time.RFC3339), ban.Count, ban.Last)
 		}
-		if err := writeFile(filepath.Join(n.dir, bansFile), []byte(b.String())); err != nil {
+		if err := writeMemo(filepath.Join(n.dir, bansFile), bansHead, b.String()); err != nil {
 			n.cfg.Logger.Warn("bans were not kept: a restart will let these peers in", "err", err)
 		}
 	}

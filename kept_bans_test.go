@@ -25,6 +25,37 @@ func withBans(t *testing.T, content string) (n *minikv.Node, log *safeBuffer) {
 	return n, log
 }
 
+// Who is turned away is turned away after a restart, too, and not any more once it is named.
+func TestABanOutlastsTheNode(t *testing.T) {
+	dir, cfg := t.TempDir(), minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}}
+	peer := online(t, minikv.Config{})
+	open := func() *minikv.Node {
+		n, err := minikv.Open(ctx, dir, cfg)
+		require.NoError(t, err)
+		return n
+	}
+	n := open()
+	_, err := n.Connect(within(t), peer.Addrs()[0])
+	require.NoError(t, err)
+	minikv.Refuse(n, peer.ID(), 1000)
+	banned, _ := peerOf(n, peer.ID())
+	require.NotZero(t, banned.BannedUntil)
+	require.NoError(t, n.Close())
+
+	n = open()
+	still, ok := peerOf(n, peer.ID())
+	require.True(t, ok)
+	require.WithinDuration(t, banned.BannedUntil, still.BannedUntil, time.Second)
+	_, err = n.Connect(within(t), peer.Addrs()[0])
+	require.NoError(t, err, "a person names it")
+	require.NoError(t, n.Close())
+
+	n = open()
+	pardoned, _ := peerOf(n, peer.ID())
+	require.Zero(t, pardoned.BannedUntil)
+	require.NoError(t, n.Close())
+}
+
 func TestBansOfAnEarlierRunAreTakenUp(t *testing.T) {
 	peer := online(t, minikv.Config{})
 	text := func(until time.Time) string {

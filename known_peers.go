@@ -1,10 +1,6 @@
 package minikv
 
 import (
-	"errors"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -15,8 +11,6 @@ const knownPeersFile = "peers.txt"
 
 // The first line names the format; then an address a line.
 const knownPeersHead = "minikv peers 1"
-
-const maxKnownPeersFile = 1 << 20 // bytes
 
 // knownPeers reads the addresses that the directory keeps. Without them the node works, too: what cannot be
 // read is told and left.
@@ -32,23 +26,8 @@ func (n *Node) knownPeers() []string {
 }
 
 func readKnownPeers(path string) ([]string, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxKnownPeersFile))
-	if err != nil {
-		return nil, err
-	}
-	head, rest, _ := strings.Cut(string(b), "\n")
-	if head != knownPeersHead {
-		return nil, detailf(ErrBadFormat, "%s begins with %.40q, not with %q", path, head, knownPeersHead)
-	}
-	return strings.Fields(rest), nil
+	text, err := readMemo(path, knownPeersHead)
+	return strings.Fields(text), err
 }
 
 // rememberPeers returns what keeps the addresses of peers in the directory; nil in memory.
@@ -57,8 +36,7 @@ func (n *Node) rememberPeers() func([]string) {
 		return nil
 	}
 	return func(addrs []string) {
-		text := knownPeersHead + "\n" + strings.Join(addrs, "\n") + "\n"
-		if err := writeFile(filepath.Join(n.dir, knownPeersFile), []byte(text)); err != nil {
+		if err := writeMemo(filepath.Join(n.dir, knownPeersFile), knownPeersHead, strings.Join(addrs, "\n")+"\n"); err != nil {
 			n.cfg.Logger.Warn("the addresses of known peers were not kept", "err", err)
 		}
 	}

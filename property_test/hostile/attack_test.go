@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	maxGrowth = 64 << 20               // bytes of memory that all honest nodes together may take more under attack
-	maxBad    = 100                    // refusals of one peer at one node, where it is provably bad
-	maxRatio  = 4                      // bytes of an answer for each of a request, before a proof
-	maxEffort = 0.25                   // of a processor, for each attacker at each node
+	maxGrowth = 64 << 20 // bytes of memory that all honest nodes together may take more under attack
+	maxBad    = 100      // refusals of one peer at one node, where it is provably bad
+	maxRatio  = 4        // bytes of an answer for each of a request, before a proof
+	maxEffort = 0.25     // of a processor, for each attacker at each node
 )
 
 // strict holds to limits that only mean something where nothing else runs. Without it times and memory have room, and
