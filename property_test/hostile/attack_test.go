@@ -25,6 +25,14 @@ const (
 // processor time, of which there are moments only, is told.
 var strict = flag.Bool("hostile.strict", false, "hold honest nodes to twice the quiet time, to 64 MiB, and to a quarter of a processor for each attacker")
 
+// flooded is how many keys, and how many tombstones, a flood comes to.
+var flooded = flag.Int("hostile.flood", usualFlood, "keys that a flood writes; beside a larger one than usual honest work goes on until it is there")
+
+const (
+	usualFlood = 10_000
+	floodMost  = 5 * time.Minute // that a larger one is waited for
+)
+
 // window is for how long an attack goes on at least.
 func window() time.Duration {
 	if *strict {
@@ -52,7 +60,9 @@ type expect struct {
 	each    bool     // memory counts for each node: what members write takes its place
 	deletes bool     // a member may delete what it likes; what goes that way is kept aside
 	keys    int      // that a flood writes
-	share   float64  // of a processor that an attacker may cost; 0: maxEffort
+	// counted is what grows by as much as a flood writes; honest work goes on until it has. nil: nothing does.
+	counted func(minikv.Metrics) int64
+	share   float64 // of a processor that an attacker may cost; 0: maxEffort
 }
 
 // attack runs honest work beside an attack.
@@ -61,6 +71,7 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 	t.Helper()
 	o := hostile.Order{Attack: name, Number: max(1, want.number), Nodes: m.addrs(), Tickets: m.tickets, Keys: want.keys, Seed: *seed}
 	debug.FreeOSMemory()
+	flood := m.beforeFlood(&want)
 	before, growth := resident(t), int64(0)
 	e.start(o)
 	ids := map[string]bool{}
@@ -92,7 +103,7 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 	}
 	began, spent, rounds := time.Now(), effort(t), 0
 	took := time.Duration(0)
-	for rounds == 0 || time.Since(began) < window() {
+	for rounds == 0 || time.Since(began) < window() || flood.goesOn(began) {
 		rounds++
 		if want.deletes {
 			m.write()
@@ -101,8 +112,12 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 		}
 		took = max(took, m.work())
 	}
+	lasted := time.Since(began)
+	if want.counted != nil {
+		t.Logf("each node holds %d of the flood after %v", flood.held(), lasted.Round(time.Millisecond))
+	}
 	spent = effort(t) - spent - time.Duration(rounds)*m.effort
-	share := float64(spent) / float64(time.Since(began)) / float64(o.Number*len(m.regs))
+	share := float64(spent) / float64(lasted) / float64(o.Number*len(m.regs))
 	if want.banned {
 		for began := time.Now(); !m.allBanned(ids) && time.Since(began) < 20*time.Second; {
 			took = max(took, m.work())
@@ -152,6 +167,37 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 		require.LessOrEqual(t, report.In, maxRatio*report.Out, "all that was sent to peers without proof")
 	}
 	return report
+}
+
+// flood is what nodes held before one.
+type flood struct {
+	m      *mesh
+	of     *expect
+	before []int64
+}
+
+func (m *mesh) beforeFlood(of *expect) *flood {
+	f := &flood{m: m, of: of}
+	for _, r := range m.regs {
+		if of.counted != nil {
+			f.before = append(f.before, of.counted(r.Metrics()))
+		}
+	}
+	return f
+}
+
+// goesOn says whether honest work is to go on beside a flood that is larger than usual.
+func (f *flood) goesOn(began time.Time) bool {
+	return f.of.keys > usualFlood && time.Since(began) < floodMost && f.held() < int64(f.of.keys)
+}
+
+// held is how much of the flood the node has that has least of it.
+func (f *flood) held() int64 {
+	least := int64(f.of.keys)
+	for i, was := range f.before {
+		least = min(least, f.of.counted(f.m.regs[i].Metrics())-was)
+	}
+	return least
 }
 
 // requireNoBlame requires that no honest node is held to have done anything wrong.
@@ -275,8 +321,8 @@ func TestInsiders(t *testing.T) {
 		{"leases of others", expect{refused: []string{"malformed"}, ticket: true}},
 		{"expiries", expect{ticket: true}},
 		{"flood of writers", expect{ticket: true, each: true, share: 1, keys: 3_000}},
-		{"flood of keys", expect{ticket: true, each: true, share: 1, keys: 10_000}},
-		{"flood of tombstones", expect{ticket: true, each: true, share: 1, keys: 10_000}},
+		{"flood of keys", expect{ticket: true, each: true, share: 1, keys: *flooded, counted: func(m minikv.Metrics) int64 { return m.Keys }}},
+		{"flood of tombstones", expect{ticket: true, each: true, share: 1, keys: *flooded, counted: func(m minikv.Metrics) int64 { return m.Tombstones }}},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			m.t = t
