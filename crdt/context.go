@@ -128,10 +128,14 @@ func (c *Context) Clone() *Context {
 
 // All yields all dots in canonical order: actors ascending, ranges as in Ranges. What it yields must not be modified and is valid
 // until c changes; that of a clone that is never changed stays valid.
-func (c *Context) All() iter.Seq[Span] {
+func (c *Context) All() iter.Seq[Span] { return c.From(0) }
+
+// From yields what All yields of the actors from a on.
+func (c *Context) From(a Actor) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
-		for _, b := range c.blocks {
-			for _, s := range b.spans {
+		at, _ := c.find(a)
+		for ; at.block < len(c.blocks); at = (place{at.block + 1, 0}) {
+			for _, s := range c.blocks[at.block].spans[at.span:] {
 				if !yield(s) {
 					return
 				}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 
@@ -77,6 +78,10 @@ func (w world) check(t require.TestingT) {
 		}
 	}
 	require.Equal(t, fragments, c.Fragments())
+	for a := range crdt.Actor(actors + 1) {
+		from := slices.DeleteFunc(c.Spans(), func(s crdt.Span) bool { return s.Actor < a })
+		require.ElementsMatch(t, from, slices.Collect(c.From(a)))
+	}
 	back, err := crdt.FromSpans(c.Spans())
 	require.NoError(t, err)
 	require.True(t, back.Equal(c))

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"math"
+
 	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/lwwmap"
 )
@@ -10,8 +12,11 @@ import (
 // that was cut goes on where it stopped. Nothing is held but a cursor.
 type sender struct {
 	snap    *lwwmap.Snapshot
-	todo    []crdt.Span
-	last    bool // the end of the first round was said
+	seen    *crdt.Context // by the peer
+	todo    crdt.Span     // what is left of an actor's writes
+	from    crdt.Actor    // the first one after it
+	end     bool          // there is none
+	last    bool          // the end of the first round was said
 	despite []lwwmap.Record
 	again   map[lwwmap.Digest]bool // by hash, what was ever in despite
 	count   uint64
@@ -25,7 +30,26 @@ func (s *sender) init(snap *lwwmap.Snapshot, seen *crdt.Context) {
 	if s.frame == 0 {
 		s.frame = MaxDelta
 	}
-	s.snap, s.todo = snap, snap.Context().Sub(seen)
+	s.snap, s.seen = snap, seen
+}
+
+// more finds the writes that are to be sent next, false if there are none.
+func (s *sender) more() bool {
+	if len(s.todo.Ranges) > 0 {
+		return true
+	}
+	if s.end {
+		return false
+	}
+	for span := range s.snap.Context().From(s.from) {
+		if left := span.Ranges.Sub(s.seen.Of(span.Actor)); len(left) > 0 {
+			s.todo, s.from = crdt.Span{Actor: span.Actor, Ranges: left}, span.Actor+1
+			s.end = span.Actor == math.MaxUint64
+			return true
+		}
+	}
+	s.end = true
+	return false
 }
 
 // idle says whether nothing waits to be sent.
@@ -70,8 +94,8 @@ func (s *sender) next() Frame {
 func (s *sender) unseen() Frame {
 	f, size, room := &Entries{}, 0, true
 	var before crdt.Dot
-	for room && len(s.todo) > 0 {
-		span := &s.todo[0]
+	for room && s.more() {
+		span := &s.todo
 		reached := span.Ranges.Max()
 		s.snap.Dots(*span, func(rec lwwmap.Record) bool {
 			dot := rec.Dot()
@@ -88,11 +112,9 @@ func (s *sender) unseen() Frame {
 			}
 			return room
 		})
-		if span.Ranges = above(span.Ranges, reached); len(span.Ranges) == 0 {
-			s.todo = s.todo[1:]
-		}
+		span.Ranges = above(span.Ranges, reached)
 	}
-	s.last = len(s.todo) == 0
+	s.last = !s.more()
 	f.Last = s.last
 	s.count += uint64(len(f.Entries))
 	return f

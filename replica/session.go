@@ -53,6 +53,7 @@ type Session struct {
 	queue        []Frame
 	helloed      bool
 	toldContext  bool
+	telling      telling
 	spans        []crdt.Span // of the peer's context, as its parts come in
 	ranges       int         // in spans
 	peerContext  *crdt.Context
@@ -266,30 +267,42 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 // maxSpans bounds the ranges in one frame of contexts.
 const maxSpans = 2 << 10
 
-// tellContext queues this side's context, in parts.
+// telling is how far this side's context was told.
+type telling struct {
+	on   bool
+	from crdt.Actor // the first one that was not told whole
+	told int        // ranges of it that were
+}
+
+// tellContext has Next tell this side's context, in parts.
 func (s *Session) tellContext() {
 	if s.toldContext {
 		return
 	}
-	s.toldContext = true
+	s.toldContext, s.telling.on = true, true
 	s.rounds++
-	part, size := &Contexts{}, 0
-	flush := func() {
-		s.queue = append(s.queue, part)
-		part, size = &Contexts{}, 0
-	}
-	for span := range s.snap.Context().All() { // that of a snapshot never changes
-		for len(span.Ranges) > 0 {
-			n := min(len(span.Ranges), maxSpans-size)
-			part.Spans = append(part.Spans, crdt.Span{Actor: span.Actor, Ranges: span.Ranges[:n]})
-			span.Ranges = span.Ranges[n:]
-			if size += n; size == maxSpans {
-				flush()
-			}
+}
+
+// contextPart is the next part of this side's context.
+func (s *Session) contextPart() *Contexts {
+	part, room := &Contexts{}, maxSpans
+	for span := range s.snap.Context().From(s.telling.from) { // that of a snapshot never changes
+		if span.Actor != s.telling.from {
+			s.telling.from, s.telling.told = span.Actor, 0
+		}
+		n := min(len(span.Ranges)-s.telling.told, room)
+		if n > 0 {
+			part.Spans = append(part.Spans, crdt.Span{Actor: span.Actor, Ranges: span.Ranges[s.telling.told:][:n]})
+			s.telling.told += n
+			room -= n
+		}
+		if s.telling.told < len(span.Ranges) {
+			return part
 		}
 	}
 	part.Last, part.Horizons = true, s.snap.Horizons()
-	flush()
+	s.telling = telling{}
+	return part
 }
 
 func (s *Session) handleContexts(at Instant, f *Contexts) error {
@@ -326,11 +339,11 @@ func (s *Session) handleContexts(at Instant, f *Contexts) error {
 	s.view.init(s.snap, s.when)
 	switch s.direction {
 	case Give: // nor does it know of writes of this replica that this one does not
-		s.covered = len(context.Sub(s.snap.Context())) == 0
+		s.covered = s.snap.Context().Covers(context)
 		s.sending.init(s.snap, context)
 		return nil
 	case Take:
-		s.covered = len(s.snap.Context().Sub(context)) == 0
+		s.covered = context.Covers(s.snap.Context())
 		s.sending.init(s.snap, s.snap.Context())
 		s.beginMirror()
 		return nil
@@ -382,6 +395,9 @@ func (s *Session) Next(at Instant) (Frame, bool) {
 		f := s.queue[0]
 		s.queue = s.queue[1:]
 		return f, true
+	}
+	if s.state == Running && s.telling.on {
+		return s.contextPart(), true
 	}
 	if s.state != Running || s.peerContext == nil {
 		return nil, false
