@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -140,4 +141,21 @@ func TestContextsOfManySessionsAreBoundedTogether(t *testing.T) {
 	}
 	l := lieTo(a, true)
 	require.NoError(t, l.say(l.hello(), part(2000), part(2000), part(2000), part(2000)))
+}
+
+// A context of more ranges than a frame holds, of actors with many and with few, is told whole.
+func TestAContextIsToldInParts(t *testing.T) {
+	for _, gaps := range [][]int{{2048}, {2047, 1, 1}, {5000, 3}, {1, 1, 4094, 1}, {1000, 1000, 1000, 1000, 1000}} {
+		a, b := newNode(t, "a", 1), newNode(t, "b", 2)
+		for i, n := range gaps {
+			actor := crdt.Actor(1000 + i)
+			for j := range n {
+				require.NoError(t, a.Receive(a.now(), "c", "c", delta(forge(lwwmap.Data, fmt.Sprint(i, " ", j), "v", actor, uint64(2*j+2)))).Refused)
+			}
+		}
+		b.put("of b", "1")
+		sync(t, a, b)
+		require.True(t, a.Map().Context().Equal(b.Map().Context()), "%v", gaps)
+		require.GreaterOrEqual(t, b.Map().Context().Fragments(), gaps[0])
+	}
 }
