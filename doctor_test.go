@@ -48,7 +48,7 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, minikv.CheckOff, checks["mdns"].State)
 	require.Equal(t, minikv.CheckOff, checks["reachability"].State)
 	require.Equal(t, minikv.CheckProblem, checks["relay"].State)
-	require.Contains(t, checks["relay"].Found, "none of the 1 named relays")
+	require.Contains(t, checks["relay"].Found, "the named relay has no place for this node")
 	require.Equal(t, minikv.CheckOff, checks["dht"].State)
 	require.Equal(t, minikv.CheckProblem, checks["named peers"].State)
 	require.Equal(t, "1 of 2 are connected", checks["named peers"].Found)
