@@ -31,10 +31,14 @@ func (a *attacker) captured() (topic string, taken func() []heard, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if err := spy.connect(a.nodes[0]); err != nil {
-		return "", nil, err
+	enter := func() error {
+		err := spy.connect(a.nodes[0])
+		if err == nil {
+			_, err = m.join(a.nodes[0])
+		}
+		return err
 	}
-	for _, err = m.join(a.nodes[0]); err != nil; _, err = m.join(a.nodes[0]) { // nodes may have others to serve first
+	for err = enter(); err != nil; err = enter() { // nodes may have others to serve first
 		if !a.pause(100 * time.Millisecond) {
 			return "", nil, err
 		}
