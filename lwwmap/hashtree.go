@@ -44,11 +44,12 @@ const (
 // block is neighbouring leaves.
 type block [1 << blockBits]Digest
 
+// top has first what each write looks at: one line of the processor's cache.
 type top struct {
 	sum    Digest
-	blocks [blocks]*block
 	gen    *byte
 	own    uint16 // a bit for each block that no other top shares
+	blocks [blocks]*block
 }
 
 // Root sums up the whole map.
