@@ -106,25 +106,13 @@ func cloneSpans(spans []Span) []Span {
 	return out
 }
 
-// cursor walks the spans of a context in ascending order of actors.
+// cursor finds actors in a context, in ascending order.
 type cursor struct {
 	blocks []*block
 	at     int
 }
 
 func (c *Context) cursor() cursor { return cursor{blocks: c.blocks} }
-
-// next returns the next span, false at the end.
-func (u *cursor) next() (s Span, ok bool) {
-	if len(u.blocks) == 0 {
-		return s, false
-	}
-	s = u.blocks[0].spans[u.at]
-	if u.at++; u.at == len(u.blocks[0].spans) {
-		u.blocks, u.at = u.blocks[1:], 0
-	}
-	return s, true
-}
 
 // of returns the ranges of a, none if it is not there. Each call asks for a higher actor than the one before.
 func (u *cursor) of(a Actor) Ranges {

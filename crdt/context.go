@@ -107,11 +107,7 @@ func (c *Context) Join(o *Context) {
 	if c == o {
 		return
 	}
-	for u := o.cursor(); ; {
-		s, ok := u.next()
-		if !ok {
-			return
-		}
+	for s := range o.All() {
 		c.AddRanges(s.Actor, s.Ranges)
 	}
 }

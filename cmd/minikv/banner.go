@@ -179,27 +179,27 @@ func (b banner) registryText() string {
 		return "none open yet"
 	}
 	var out []string
-	for i, r := range b.registries {
-		if i == shownRegistries {
-			out = append(out, fmt.Sprintf("%d more: see %s reg ls", len(b.registries)-i, b.program))
-			break
-		}
+	for _, r := range b.registries {
 		out = append(out, fmt.Sprintf("%s (%s, %s)", printable(r.name), r.kind, plural(r.keys, "key")))
 	}
-	return strings.Join(out, ", ")
+	return shorten(out, fmt.Sprintf(": see %s reg ls", b.program))
+}
+
+// shorten lists as many as the banner shows; rest follows the number of the others.
+func shorten(names []string, rest string) string {
+	if more := len(names) - shownRegistries; more > 0 {
+		names = append(names[:shownRegistries], fmt.Sprintf("%d more%s", more, rest))
+	}
+	return strings.Join(names, ", ")
 }
 
 // closedText names the registries whose keys are missing.
 func (b banner) closedText() string {
 	var out []string
-	for i, name := range b.closed {
-		if i == shownRegistries {
-			out = append(out, fmt.Sprintf("%d more", len(b.closed)-i))
-			break
-		}
+	for _, name := range b.closed {
 		out = append(out, printable(name))
 	}
-	return strings.Join(out, ", ") + ": the keys are not in the directory; join again by a ticket"
+	return shorten(out, "") + ": the keys are not in the directory; join again by a ticket"
 }
 
 func plural(n int, noun string) string {
