@@ -19,17 +19,36 @@ const (
 	exchangeLimit = 10 * time.Minute
 	// partingLimit is how long this side waits for the peer's end once all has been said.
 	partingLimit = 5 * time.Second
+	// fetchLimit ends a fetch; what it did not bring is left to exchanges.
+	fetchLimit = 30 * time.Second
 )
 
 // dial opens an exchange with a peer and lets it run.
 func (l *link) dial(ctx context.Context, peer string) {
+	l.run(ctx, peer, func() error {
+		_, err := l.exchange(ctx, PeerID(peer))
+		return err
+	})
+}
+
+// fetch asks a peer for some writes, and lets that run.
+func (l *link) fetch(ctx context.Context, f replica.Fetch) {
+	l.run(ctx, f.Peer, func() error {
+		short, cancel := context.WithTimeout(ctx, fetchLimit)
+		defer cancel()
+		_, err := l.open(short, PeerID(f.Peer), func(at replica.Instant) *replica.Session { return l.r.rep.DialFetch(at, f) })
+		return err
+	})
+}
+
+// run has an exchange run, unless the link has ended.
+func (l *link) run(ctx context.Context, peer string, exchange func() error) {
 	if !l.begin() {
 		return
 	}
 	go func() {
 		defer l.end()
-		_, err := l.exchange(ctx, PeerID(peer))
-		if err != nil && ctx.Err() == nil {
+		if err := exchange(); err != nil && ctx.Err() == nil {
 			l.r.node.cfg.Logger.Log(ctx, l.levelOf(peer), "an exchange failed; it will be tried again", "registry", l.r.name, "peer", peer, "err", err)
 		}
 	}()
@@ -37,6 +56,11 @@ func (l *link) dial(ctx context.Context, peer string) {
 
 // exchange opens an exchange with a peer and runs it to its end.
 func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
+	return l.open(ctx, peer, func(at replica.Instant) *replica.Session { return l.r.rep.Dial(at, string(peer)) })
+}
+
+// open opens an exchange with the session that dial begins while the registry is locked, and runs it to its end.
+func (l *link) open(ctx context.Context, peer PeerID, dial func(replica.Instant) *replica.Session) (SyncStats, error) {
 	began, j := time.Now(), l.now()
 	at := l.r.node.instant()
 	if j.member != nil && j.member.ended(at.Wall) {
@@ -47,7 +71,7 @@ func (l *link) exchange(ctx context.Context, peer PeerID) (SyncStats, error) {
 		l.r.mu.Unlock()
 		return SyncStats{}, err
 	}
-	session := l.r.rep.Dial(at, string(peer))
+	session := dial(at)
 	l.r.mu.Unlock()
 	err := l.r.sendable()
 	var stream *p2p.Stream

@@ -35,6 +35,7 @@ func (r *Registry) tick(ctx context.Context) time.Duration {
 		return idleTick
 	}
 	dial, more := r.rep.Tick(at)
+	fetches := r.rep.Fetches()
 	wait := r.rep.NextTick(at, idleTick)
 	r.quarantine.expire(at.Wall)
 	if more {
@@ -44,6 +45,9 @@ func (r *Registry) tick(ctx context.Context) time.Duration {
 	r.mu.Unlock()
 	for _, peer := range dial {
 		r.link.dial(ctx, peer)
+	}
+	for _, f := range fetches {
+		r.link.fetch(ctx, f)
 	}
 	return wait
 }

@@ -268,6 +268,10 @@ func (p *process) tick() {
 	for _, peer := range dial {
 		p.dial(peer)
 	}
+	for _, f := range p.rep.Fetches() {
+		p.fetch(f)
+	}
+	p.fetchSome()
 	p.settle()
 	p.scheduleTick()
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/minikv/minikv/crdt"
 	"github.com/minikv/minikv/replica"
 )
 
@@ -39,12 +40,40 @@ var (
 
 // dial opens a session with a peer.
 func (p *process) dial(peer string) {
+	p.w.tally[cSessions]++
+	p.open(peer, func() *replica.Session { return p.rep.Dial(p.instant(), peer) })
+}
+
+// fetch asks a peer for some writes.
+func (p *process) fetch(f replica.Fetch) {
+	p.w.tally[cFetches]++
+	p.open(f.Peer, func() *replica.Session { return p.rep.DialFetch(p.instant(), f) })
+}
+
+// fetchSome asks a peer, in some worlds and at times, for some of what it wrote: whether that is missing, there, or
+// overwritten.
+func (p *process) fetchSome() {
+	w := p.w
+	peers := p.rep.Peers()
+	if w.calm || w.seed%4 != 0 || len(peers) == 0 || w.fetches.IntN(8) > 0 {
+		return
+	}
+	peer := peers[w.fetches.IntN(len(peers))]
+	proc := w.named(peer).proc
+	if proc == nil || proc.rep.Actor() == 0 {
+		return
+	}
+	lo := 1 + w.fetches.Uint64N(1+proc.rep.Map().Context().Max(proc.rep.Actor()))
+	p.fetch(replica.Fetch{Peer: peer, Wants: []crdt.Span{{Actor: proc.rep.Actor(), Ranges: crdt.Ranges{{Lo: lo, Hi: lo + w.fetches.Uint64N(10)}}}}})
+}
+
+// open runs a session with a peer that dial begins.
+func (p *process) open(peer string, dial func() *replica.Session) {
 	w := p.w
 	p.syncFirst()
-	w.tally[cSessions]++
 	to := w.named(peer)
 	p.commit()
-	s := p.rep.Dial(p.instant(), peer)
+	s := dial()
 	limit(s, p.node, to)
 	x := &wire{w: w}
 	x.ends[0] = &terminal{wire: x, node: p.node, proc: p, session: s, heard: w.now}
@@ -231,5 +260,7 @@ func (t *terminal) ended(state replica.State) {
 		w.tally[cDropped] += stats.Dropped
 	case replica.Unverified:
 		w.tally[cUnverified]++
+	case replica.Fetched:
+		w.tally[cFetched] += int(stats.Received)
 	}
 }

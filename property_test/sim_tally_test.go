@@ -15,6 +15,8 @@ const (
 	cMerged       = "sessions merged"
 	cUnverified   = "sessions unverified"
 	cAudits       = "sessions with an audit"
+	cFetches      = "fetches"
+	cFetched      = "entries fetched"
 	cLoss         = "fault: message lost"
 	cReplay       = "fault: message replayed"
 	cReorder      = "fault: message overtook another"
@@ -63,6 +65,7 @@ var leastShare = map[string]float64{
 	cUnsynced: 0.5, cRollback: 0.35, cJoin: 0.5, cLeave: 0.2, cSkewed: 0.5, cJump: 0.05, cDisk: 0.2, cSleep: 0.05, cCollect: 0.5,
 	cTies: 0.5, cTombstones: 1, cExpired: 1, cLate: 0.05, cDropped: 0.5, cBig: 0.05, cClaims: 1, cRenewals: 1, cReleases: 0.5, cLeaseLost: 0.2, cRivals: 0.05,
 	cFenced: 1, cLocked: 0.5, cByTicks: 0.1, cMerged: 5, cReaders: 0.2, cOneSided: 2,
+	cFetches: 1, cFetched: 1,
 }
 
 // tally counts by name.

@@ -30,7 +30,7 @@ func simulate(seed uint64, text io.Writer) (t tally, hash uint64, err error) {
 
 // simulateOn says whether the disks of nodes are real stores.
 func simulateOn(stores bool, seed uint64, text io.Writer) (t tally, hash uint64, err error) {
-	w := &world{stores: stores, seed: seed, rng: rand.New(rand.NewPCG(seed, 20261123)), tally: tally{}, book: newLedger(), trace: newTrace(text)}
+	w := &world{stores: stores, seed: seed, rng: rand.New(rand.NewPCG(seed, 20261123)), fetches: rand.New(rand.NewPCG(seed, 20261124)), tally: tally{}, book: newLedger(), trace: newTrace(text)}
 	defer func() {
 		hash, t = w.trace.sum.Sum64(), w.tally
 		for _, n := range w.nodes {

@@ -12,22 +12,23 @@ import (
 // thread from a queue of events. Everything that is drawn comes from one seed, so
 // a seed replays to the last byte.
 type world struct {
-	stores bool // disks are real stores
-	seed   uint64
-	rng    *rand.Rand
-	plan   plan
-	start  time.Time     // the true time at now = 0
-	now    time.Duration // true time since
-	queue  queue
-	nodes  []*node
-	links  []*link
-	wires  []*wire // sessions under way
-	book   *ledger
-	tally  tally
-	nonce  uint64
-	msgs   int // gossip messages so far
-	trace  trace
-	calm   bool // faults are over
+	stores  bool // disks are real stores
+	seed    uint64
+	rng     *rand.Rand
+	fetches *rand.Rand // apart, so that other seeds than those that fetch go as they always did
+	plan    plan
+	start   time.Time     // the true time at now = 0
+	now     time.Duration // true time since
+	queue   queue
+	nodes   []*node
+	links   []*link
+	wires   []*wire // sessions under way
+	book    *ledger
+	tally   tally
+	nonce   uint64
+	msgs    int // gossip messages so far
+	trace   trace
+	calm    bool // faults are over
 }
 
 // violation is a broken promise; it ends the simulation.

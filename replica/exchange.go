@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/minikv/minikv/lwwmap"
 )
@@ -20,10 +21,8 @@ func (s *Session) handleEntries(at Instant, f *Entries) error {
 	if len(f.Entries) == 0 && !f.Last {
 		return fmt.Errorf("%w: frame of no entries", ErrProtocol)
 	}
-	for rest := f.Entries; len(rest) > 0; {
-		n := min(len(rest), applyBatch)
-		s.applyAll(at, rest[:n], f.Despite)
-		rest = rest[n:]
+	for part := range slices.Chunk(f.Entries, applyBatch) {
+		s.applyAll(at, part, f.Despite)
 	}
 	s.gotLast = s.gotLast || f.Last
 	return nil

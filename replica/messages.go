@@ -23,6 +23,7 @@ type Hello struct {
 	Wall     hlc.Timestamp // by which the sender judges expiry: never above Clock, and without ticks
 	Keys     uint64        // entries held, for progress
 	State    lwwmap.Digest // of all that the sender holds and has seen: equal on equal replicas
+	Wants    []crdt.Span   // a dialler's that asks for these writes and for nothing else; it tells no state
 }
 
 // Contexts tells what the sender has seen; the last part of it carries the

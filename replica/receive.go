@@ -73,8 +73,8 @@ func (r *Replica) noteSeqs(at Instant, from, via string, d *Delta, whole bool) {
 	default: // its first write, which says who it is, got lost; or there is no room
 		upTo = max(upTo, d.Seqs.Max())
 	}
-	if upTo > 0 || hasGap(r.m.Context().Of(d.Actor)) {
-		r.peers.missed(d.Actor, upTo, via, at)
+	if has := r.m.Context().Of(d.Actor); upTo > 0 || hasGap(has) {
+		r.peers.missed(d.Actor, has, upTo, via, at)
 	}
 }
 

@@ -261,8 +261,8 @@ func (r *Refusals) add(o Refusals) {
 
 // SessionCounts counts sessions by how they ended.
 type SessionCounts struct {
-	Equal, Merged, Unverified, Failed uint64
-	Audits                            uint64
+	Equal, Merged, Unverified, Fetched, Failed uint64
+	Audits                                     uint64
 }
 
 // Stats returns the counts.

@@ -24,6 +24,9 @@ type schedule struct {
 	load  load
 	gaps  []gap
 	seats []seat
+
+	fetches  []Fetch                  // to be opened
+	fetching map[string]time.Duration // since when one with a peer is under way
 	// sessions counts those under way with each peer, known yet or not.
 	sessions map[string]int
 }
@@ -55,6 +58,9 @@ type gap struct {
 	via   string // who might have it
 	at    time.Duration
 	tries int
+
+	fetchAt time.Duration // not fetched before
+	fetches int
 }
 
 const (
@@ -80,7 +86,7 @@ const (
 
 func (s *schedule) init(cfg Config) {
 	s.rand, s.self, s.every = cfg.Rand, cfg.Peer, cfg.SyncEvery
-	s.sessions = map[string]int{}
+	s.sessions, s.fetching = map[string]int{}, map[string]time.Duration{}
 }
 
 func (s *schedule) find(id string) *peerState {
@@ -132,18 +138,25 @@ func (r *Replica) Call(at Instant, id string) {
 	}
 }
 
-// missed notes that writes of an actor are missing; via is who might have them.
-func (s *schedule) missed(a crdt.Actor, upTo uint64, via string, at Instant) {
+// missed notes that writes of an actor, of whom has was seen, are missing; via is who might have them.
+func (s *schedule) missed(a crdt.Actor, has crdt.Ranges, upTo uint64, via string, at Instant) {
+	fresh := gap{actor: a, upTo: upTo, via: via, at: at.Mono + gapPatience}
 	for i := range s.gaps {
-		if g := &s.gaps[i]; g.actor == a {
-			g.upTo = max(g.upTo, upTo)
-			return
+		g := &s.gaps[i]
+		if g.actor != a {
+			continue
 		}
+		if upTo > g.upTo && g.upTo > 0 && len(has) > 0 && has[0].Lo == 1 && has[0].Hi >= g.upTo {
+			*g = fresh // it has been filled, and this is another one
+		} else {
+			g.upTo = max(g.upTo, upTo)
+		}
+		return
 	}
 	if len(s.gaps) == maxGaps {
 		return // sessions fill it all the same, later
 	}
-	s.gaps = append(s.gaps, gap{actor: a, upTo: upTo, via: via, at: at.Mono + gapPatience})
+	s.gaps = append(s.gaps, fresh)
 }
 
 // due returns the peers with which to open a session now.
@@ -164,10 +177,15 @@ func (s *schedule) due(r *Replica, at Instant) (dial []string) {
 // checkGaps asks for a session with whoever forwarded what lies behind a gap,
 // then with others, as long as the gap is there.
 func (s *schedule) checkGaps(r *Replica, at Instant) {
+	s.fetches = nil
 	s.gaps = slices.DeleteFunc(s.gaps, func(g gap) bool { return g.tries >= maxGapTries || g.filled(r.m.Context()) })
 	for i := range s.gaps {
 		g := &s.gaps[i]
-		if at.Mono < s.load.after(g.at, gapMost) || len(s.known) == 0 {
+		switch {
+		case len(s.known) == 0 || at.Mono < g.at:
+			continue
+		case at.Mono < s.load.after(g.at, gapMost):
+			s.fetch(r, g, at)
 			continue
 		}
 		p := s.find(g.via)
@@ -269,6 +287,9 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 		}
 		for _, g := range r.peers.gaps {
 			consider(r.peers.load.after(g.at, gapMost))
+			if g.fetches < maxFetches {
+				consider(max(g.at, g.fetchAt))
+			}
 		}
 	}
 	if e := r.m.NextExpiry(); e != 0 {
@@ -277,15 +298,16 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 	return wait
 }
 
-// began and ended keep count of sessions with a peer.
-func (s *schedule) began(id string, dialled bool, at Instant) {
+// began and ended keep count of sessions with a peer. began returns whether one was wanted, which this one is now.
+func (s *schedule) began(id string, dialled bool, at Instant) (wanted bool) {
 	s.sessions[id]++
 	if dialled {
 		s.seats = append(s.seats, seat{id: id, until: at.Mono + seatSilent})
 	}
 	if p := s.find(id); p != nil {
-		p.wanted = false
+		wanted, p.wanted = p.wanted, false
 	}
+	return wanted
 }
 
 func (s *schedule) ended(id string, dialled bool, state State, at Instant) {
@@ -299,6 +321,12 @@ func (s *schedule) ended(id string, dialled bool, state State, at Instant) {
 	}
 	p := s.find(id)
 	if p == nil {
+		return
+	}
+	if state == Fetched {
+		if !p.good { // it was no session of the kind that is wanted with each peer that comes
+			p.want(at)
+		}
 		return
 	}
 	if p.good = state == Equal || state == Merged; p.good {

@@ -16,6 +16,8 @@ type sender struct {
 	todo    crdt.Span     // what is left of an actor's writes
 	from    crdt.Actor    // the first one after it
 	end     bool          // there is none
+	picked  bool          // what is sent is told by only
+	picks   []crdt.Span   // of it, what is left
 	last    bool          // the end of the first round was said
 	despite []lwwmap.Record
 	again   map[lwwmap.Digest]bool // by hash, what was ever in despite
@@ -33,12 +35,19 @@ func (s *sender) init(snap *lwwmap.Snapshot, seen *crdt.Context) {
 	s.snap, s.seen = snap, seen
 }
 
+// only has it send some writes, whatever the peer has seen. It takes spans over.
+func (s *sender) only(spans []crdt.Span) { s.picked, s.picks = true, spans }
+
 // more finds the writes that are to be sent next, false if there are none.
 func (s *sender) more() bool {
 	if len(s.todo.Ranges) > 0 {
 		return true
 	}
-	if s.end {
+	if len(s.picks) > 0 {
+		s.todo, s.picks = s.picks[0], s.picks[1:]
+		return true
+	}
+	if s.end || s.picked {
 		return false
 	}
 	for span := range s.snap.Context().From(s.from) {

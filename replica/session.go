@@ -20,10 +20,11 @@ const (
 	Merged           // made equal, verified, and contexts merged
 	Unverified       // entries were exchanged but the results differ; nothing was merged
 	Failed           // cut off, or a peer broke the protocol
+	Fetched          // some writes were asked for and sent, nothing was compared; see Fetch
 )
 
 func (s State) String() string {
-	return [...]string{"running", "equal", "merged", "unverified", "failed"}[min(s, Failed)]
+	return [...]string{"running", "equal", "merged", "unverified", "failed", "fetched", "unknown"}[min(s, Fetched+1)]
 }
 
 // Session is one run of anti-entropy with a peer, over any pipe that keeps
@@ -40,6 +41,10 @@ type Session struct {
 	dialer bool
 	state  State
 	err    error
+
+	wants   []crdt.Span // of a dialler that fetches
+	answers bool        // the peer fetches
+	instead bool        // it has begun while this side wanted to dial
 
 	direction Direction
 	covered   bool // in one direction: the writer has seen all that the reader has
@@ -96,9 +101,9 @@ func (r *Replica) Accept(at Instant, peer string) *Session {
 }
 
 func (r *Replica) newSession(at Instant, peer string, dialer bool) *Session {
-	r.peers.began(peer, dialer, at)
+	wanted := r.peers.began(peer, dialer, at)
 	return &Session{
-		r: r, peer: peer, dialer: dialer, snap: r.m.Snapshot(), clock: r.cfg.Clock.Reading(at.Wall), wall: r.Now(at),
+		r: r, peer: peer, instead: wanted, dialer: dialer, snap: r.m.Snapshot(), clock: r.cfg.Clock.Reading(at.Wall), wall: r.Now(at),
 	}
 }
 
@@ -186,7 +191,7 @@ func (s *Session) Handle(at Instant, f Frame) error {
 // checkRead returns why the snapshot could not be read. Then "nothing" does not
 // mean nothing: what was to be said on the strength of it is not.
 func (s *Session) checkRead() error {
-	if s.state != Running {
+	if s.state != Running || s.snap == nil {
 		return nil
 	}
 	err := s.snap.Err()
@@ -201,6 +206,9 @@ func (s *Session) handle(at Instant, f Frame) error {
 		if _, finish := f.(*Finish); !finish {
 			return fmt.Errorf("%w: %T out of turn", ErrProtocol, f)
 		}
+	}
+	if s.helloed && (s.wants != nil || s.answers) {
+		return s.handleFetch(at, f)
 	}
 	switch f := f.(type) {
 	case *Hello:
@@ -231,6 +239,9 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 	if h.Registry != s.r.cfg.Registry {
 		return fmt.Errorf("%w: hello for another registry", ErrProtocol)
 	}
+	if len(h.Wants) > 0 && s.dialer {
+		return fmt.Errorf("%w: the side that answers asks for writes", ErrProtocol)
+	}
 	if err := s.r.cfg.Clock.Check(h.Clock, at.Wall); err != nil {
 		if !s.dialer { // who this node is, the peer may know all the same; its state stays untold, and so equals no other
 			s.queue = append(s.queue, s.hello(lwwmap.Digest{}))
@@ -241,6 +252,13 @@ func (s *Session) handleHello(at Instant, h *Hello) error {
 		return fmt.Errorf("%w: peer's wall clock lies ahead of its hybrid one", ErrProtocol)
 	}
 	s.helloed = true
+	switch {
+	case s.wants != nil:
+		return nil
+	case len(h.Wants) > 0:
+		s.answer(at, h.Wants)
+		return nil
+	}
 	if s.dialer {
 		s.r.cfg.Lock.Lock()
 		s.r.peers.answered(s.peer, at)
@@ -396,6 +414,9 @@ func (s *Session) Next(at Instant) (Frame, bool) {
 		s.queue = s.queue[1:]
 		return f, true
 	}
+	if s.state == Running && s.answers {
+		return s.nextAnswer(at)
+	}
 	if s.state == Running && s.telling.on {
 		return s.contextPart(), true
 	}
@@ -503,14 +524,22 @@ func (s *Session) end(at Instant, state State) {
 		s.err = ErrUnverified
 	}
 	audits := s.audit.round > 0 || s.audit.busy
-	s.snap.Close()
+	if s.snap != nil {
+		s.snap.Close()
+	}
 	s.snap, s.view, s.sending, s.audit = nil, overlay{}, sender{count: s.sending.count}, audit{}
 	s.spans, s.peerContext = nil, nil
 	s.r.cfg.Lock.Lock()
 	defer s.r.cfg.Lock.Unlock()
 	s.r.ranges.told -= max(s.ranges-freeRanges, 0)
 	s.ranges = 0
-	s.r.sessionEnded(s.peer, s.dialer, state, at)
+	if s.wants != nil {
+		delete(s.r.peers.fetching, s.peer)
+		s.r.stats.Sessions.count(state)
+		return // whoever else lacks it was told of it, too
+	}
+	s.r.peers.ended(s.peer, s.dialer, state, at)
+	s.r.stats.Sessions.count(state)
 	if s.got > s.refused {
 		s.r.peers.pass(s.peer, at)
 	}
@@ -519,9 +548,7 @@ func (s *Session) end(at Instant, state State) {
 	}
 }
 
-func (r *Replica) sessionEnded(peer string, dialled bool, state State, at Instant) {
-	r.peers.ended(peer, dialled, state, at)
-	c := &r.stats.Sessions
+func (c *SessionCounts) count(state State) {
 	switch state {
 	case Equal:
 		c.Equal++
@@ -529,6 +556,8 @@ func (r *Replica) sessionEnded(peer string, dialled bool, state State, at Instan
 		c.Merged++
 	case Unverified:
 		c.Unverified++
+	case Fetched:
+		c.Fetched++
 	default:
 		c.Failed++
 	}

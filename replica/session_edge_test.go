@@ -213,7 +213,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	require.EqualError(t, a.Receive(a.now(), "liar", "liar", delta(forged)).Refused,
 		fmt.Sprintf("replica: actor %s is peer a, yet peer liar wrote under it", a.Actor()))
 	require.Equal(t, "unverified", replica.Unverified.String())
-	require.Equal(t, "failed", replica.State(99).String())
+	require.Equal(t, "fetched", replica.Fetched.String())
+	require.Equal(t, "unknown", replica.State(99).String())
 }
 
 // A write under a lease is refused where the key shows that a later holder,

@@ -19,6 +19,7 @@ type wireHello struct {
 	Ahead    uint64 // ms that the clock is ahead of the wall clock
 	Keys     uint64
 	State    []byte
+	Wants    []*wireSpan
 }
 
 type wireContexts struct {
@@ -104,13 +105,10 @@ func body(f Frame) any {
 	case *Hello:
 		return wireHello{
 			Version: f.Version, Registry: cbor.ByteString(f.Registry), Clock: uint64(f.Clock), Ahead: f.Clock.Millis() - f.Wall.Millis(),
-			Keys: f.Keys, State: f.State[:],
+			Keys: f.Keys, State: f.State[:], Wants: spansToWire(f.Wants),
 		}
 	case *Contexts:
-		w := wireContexts{Last: f.Last}
-		for _, s := range f.Spans {
-			w.Spans = append(w.Spans, &wireSpan{Actor: uint64(s.Actor), Bounds: boundsOf(s.Ranges)})
-		}
+		w := wireContexts{Last: f.Last, Spans: spansToWire(f.Spans)}
 		if f.Last {
 			for i := range f.Horizons {
 				o := &f.Horizons[i]
@@ -140,6 +138,13 @@ func body(f Frame) any {
 		return wireFinish{State: uint8(f.State), Why: f.Why}
 	}
 	panic(fmt.Sprintf("replica: frame of type %T", f))
+}
+
+func spansToWire(spans []crdt.Span) (w []*wireSpan) {
+	for _, s := range spans {
+		w = append(w, &wireSpan{Actor: uint64(s.Actor), Bounds: boundsOf(s.Ranges)})
+	}
+	return w
 }
 
 func itemsToWire(f *Items) wireItems {
@@ -201,7 +206,7 @@ const (
 )
 
 func (r *reader) hello() *Hello {
-	r.version(6, "hello")
+	r.version(7, "hello")
 	f := &Hello{Version: Version}
 	if name := r.bytes(); len(name) <= maxRegistry {
 		f.Registry = string(name)
@@ -210,20 +215,16 @@ func (r *reader) hello() *Hello {
 	}
 	f.Clock = r.stamp()
 	f.Wall = hlc.Make(f.Clock.Millis()-r.upTo(f.Clock.Millis()), 0)
-	f.Keys, f.State = r.uint(), r.digest()
+	f.Keys, f.State, f.Wants = r.uint(), r.digest(), r.spans()
+	if countRanges(f.Wants) > maxWants {
+		r.fail("hello asks for more than %d ranges of writes", maxWants)
+	}
 	return f
 }
 
 func (r *reader) contexts() *Contexts {
 	r.tuple(3)
-	f := &Contexts{Spans: make([]crdt.Span, r.list(5))}
-	for i := range f.Spans {
-		r.tuple(2)
-		f.Spans[i] = crdt.Span{Actor: r.actor(), Ranges: r.ranges()}
-		if len(f.Spans[i].Ranges) == 0 {
-			r.fail("context with an actor without ranges")
-		}
-	}
+	f := &Contexts{Spans: r.spans()}
 	if f.Last = r.bool(); !f.Last {
 		r.tuple(0)
 		return f
@@ -234,6 +235,18 @@ func (r *reader) contexts() *Contexts {
 		f.Horizons[i] = lwwmap.Order{Fence: r.token(), Base: r.stamp(), Stamp: r.stamp(), Actor: crdt.Actor(r.uint())}
 	}
 	return f
+}
+
+func (r *reader) spans() []crdt.Span {
+	spans := make([]crdt.Span, r.list(5))
+	for i := range spans {
+		r.tuple(2)
+		spans[i] = crdt.Span{Actor: r.actor(), Ranges: r.ranges()}
+		if len(spans[i].Ranges) == 0 {
+			r.fail("actor without ranges")
+		}
+	}
+	return spans
 }
 
 // minSum is the length of the shortest digest with its place.

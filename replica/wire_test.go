@@ -99,6 +99,13 @@ func anyDelta() *rapid.Generator[*replica.Delta] {
 	})
 }
 
+func anySpans(t *rapid.T, most int) (spans []crdt.Span) {
+	for range rapid.IntRange(0, most).Draw(t, "spans") {
+		spans = append(spans, crdt.Span{Actor: crdt.Actor(anyUint64().Draw(t, "actor")), Ranges: anyRanges(1).Draw(t, "ranges")})
+	}
+	return spans
+}
+
 // anyFrame draws a frame of any type that is well-formed, whether or not an
 // honest peer would send it.
 func anyFrame() *rapid.Generator[replica.Frame] {
@@ -108,14 +115,11 @@ func anyFrame() *rapid.Generator[replica.Frame] {
 			return &replica.Hello{
 				Version: replica.Version, Registry: rapid.StringN(0, 20, 200).Draw(t, "registry"), Clock: clock,
 				Wall: hlc.Make(rapid.Uint64Range(0, clock.Millis()).Draw(t, "wall"), 0),
-				Keys: anyUint64().Draw(t, "keys"), State: anyDigest().Draw(t, "state"),
+				Keys: anyUint64().Draw(t, "keys"), State: anyDigest().Draw(t, "state"), Wants: anySpans(t, 3),
 			}
 		}),
 		rapid.Custom(func(t *rapid.T) replica.Frame {
-			f := &replica.Contexts{Last: rapid.Bool().Draw(t, "last")}
-			for range rapid.IntRange(0, 4).Draw(t, "spans") {
-				f.Spans = append(f.Spans, crdt.Span{Actor: crdt.Actor(anyUint64().Draw(t, "actor")), Ranges: anyRanges(1).Draw(t, "ranges")})
-			}
+			f := &replica.Contexts{Last: rapid.Bool().Draw(t, "last"), Spans: anySpans(t, 4)}
 			if f.Last {
 				for i := range f.Horizons {
 					f.Horizons[i] = anyOrder().Draw(t, "horizon")

@@ -111,6 +111,9 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 			continue
 		}
 		took = max(took, m.work())
+		if !flood.isLarge() {
+			m.requireNoStrangers()
+		}
 	}
 	lasted := time.Since(began)
 	if want.counted != nil {
@@ -130,6 +133,7 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 		t.Logf("%d entries were put back", m.recover())
 	}
 	m.settle()
+	m.requireNoStrangers()
 	m.requireClocks()
 	m.requireLocks()
 	m.converge()
@@ -186,9 +190,12 @@ func (m *mesh) beforeFlood(of *expect) *flood {
 	return f
 }
 
-// goesOn says whether honest work is to go on beside a flood that is larger than usual.
+// isLarge says whether a flood is larger than usual: walking it each time would hold up honest work more than it does.
+func (f *flood) isLarge() bool { return f.of.keys > usualFlood }
+
+// goesOn says whether honest work is to go on beside a large flood.
 func (f *flood) goesOn(began time.Time) bool {
-	return f.of.keys > usualFlood && time.Since(began) < floodMost && f.held() < int64(f.of.keys)
+	return f.isLarge() && time.Since(began) < floodMost && f.held() < int64(f.of.keys)
 }
 
 // held is how much of the flood the node has that has least of it.

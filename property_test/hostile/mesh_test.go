@@ -3,6 +3,7 @@ package hostile_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -210,9 +211,34 @@ func (m *mesh) arrived(most time.Duration) bool {
 	return false
 }
 
-// isComplete says whether all nodes hold what honest nodes wrote.
+// isComplete says whether all nodes hold what honest nodes wrote. It looks at nothing else: it is asked all the time, also
+// beside very many keys of others.
 func (m *mesh) isComplete() bool {
-	return !slices.ContainsFunc(m.regs, func(r *minikv.Registry) bool { return m.differs(r) != "" })
+	for _, r := range m.regs {
+		for key, want := range m.want {
+			if !holds(r, key, want) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// holds says whether a node holds a value, or for nil that it holds none.
+func holds(r *minikv.Registry, key string, want []byte) bool {
+	e, err := r.Get(ctx, key)
+	if want == nil {
+		return errors.Is(err, minikv.ErrNotFound)
+	}
+	return err == nil && bytes.Equal(e.Value, want)
+}
+
+// requireNoStrangers requires that nodes hold nothing but what honest nodes wrote and members may write.
+func (m *mesh) requireNoStrangers() {
+	m.t.Helper()
+	for i, r := range m.regs {
+		require.Empty(m.t, m.stranger(r), "node %d", i)
+	}
 }
 
 // isEqual says whether all nodes hold the same.
@@ -221,12 +247,7 @@ func (m *mesh) isEqual() bool {
 }
 
 func (m *mesh) everywhere(key string, want []byte) bool {
-	for _, r := range m.regs {
-		if e, err := r.Get(ctx, key); err != nil || !bytes.Equal(e.Value, want) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(m.regs, func(r *minikv.Registry) bool { return !holds(r, key, want) })
 }
 
 // recover puts back what honest nodes wrote and an exchange removed on a peer's word, from where nodes keep that. All that
@@ -235,18 +256,13 @@ func (m *mesh) recover() (n int) {
 	m.t.Helper()
 	m.converge()
 	for key, want := range m.want {
-		if want == nil || m.has(key, want) {
+		if want == nil || holds(m.regs[0], key, want) {
 			continue
 		}
 		require.True(m.t, m.putBack(key, want), "%q is gone and nobody has kept it", key)
 		n++
 	}
 	return n
-}
-
-func (m *mesh) has(key string, want []byte) bool {
-	e, err := m.regs[0].Get(ctx, key)
-	return err == nil && bytes.Equal(e.Value, want)
 }
 
 func (m *mesh) putBack(key string, want []byte) bool {
@@ -331,7 +347,20 @@ func (m *mesh) differences() string {
 
 // differs says where a node holds something else than honest nodes wrote.
 func (m *mesh) differs(r *minikv.Registry) string {
-	seen := 0
+	missing := 0
+	for key, want := range m.want {
+		if !holds(r, key, want) {
+			missing++
+		}
+	}
+	if missing > 0 {
+		return fmt.Sprintf("%d of %d keys are not as they were written", missing, len(m.want))
+	}
+	return m.stranger(r)
+}
+
+// stranger describes an entry that neither an honest node wrote nor a member may write, if there is one.
+func (m *mesh) stranger(r *minikv.Registry) string {
 	for e, err := range r.All(ctx) {
 		switch {
 		case err != nil:
@@ -340,23 +369,9 @@ func (m *mesh) differs(r *minikv.Registry) string {
 			if !strings.HasPrefix(string(e.Value), "n") {
 				return "a stranger's value under " + e.Key
 			}
-		case strings.HasPrefix(e.Key, insider):
-		case m.want[e.Key] == nil:
+		case !strings.HasPrefix(e.Key, insider) && m.want[e.Key] == nil:
 			return "nobody's key " + e.Key
-		case !bytes.Equal(m.want[e.Key], e.Value):
-			return "another value under " + e.Key
-		default:
-			seen++
 		}
-	}
-	want := 0
-	for _, v := range m.want {
-		if v != nil {
-			want++
-		}
-	}
-	if seen != want {
-		return fmt.Sprintf("%d of %d keys", seen, want)
 	}
 	return ""
 }

@@ -1,0 +1,192 @@
+package replica
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/lwwmap"
+)
+
+// A value too long to flood is announced, and got by session. In the midst of a bulk load a session has to wait, as it would
+// send once more all that gossip is about to bring. A fetch need not: it is a session that asks, in its hello, for some
+// writes and is sent these alone. It verifies nothing, and nothing is taken over from it but the entries.
+const (
+	// maxWants bounds the ranges of writes that a hello asks for, in all: it has to fit into the first frame of a stream.
+	maxWants = 16
+	// maxFetched bounds the writes of an actor that are fetched at once; where more are missing it is a session's turn.
+	maxFetched = 256
+	// maxFetches is how often a gap is fetched: what then is still missing was overwritten, or nobody has it.
+	maxFetches = 3
+	// fetchAgain is when a fetch for which there was no room is tried again.
+	fetchAgain = 50 * time.Millisecond
+)
+
+// Fetch is some writes to ask a peer for.
+type Fetch struct {
+	Peer  string
+	Wants []crdt.Span
+}
+
+// Fetches returns what the last Tick found to be fetched now, each to be opened by DialFetch.
+func (r *Replica) Fetches() []Fetch {
+	all := r.peers.fetches
+	r.peers.fetches = nil
+	return all
+}
+
+// DialFetch begins a session that fetches. It ends Fetched when the peer has sent what it has of it.
+func (r *Replica) DialFetch(at Instant, f Fetch) *Session {
+	r.peers.fetching[f.Peer] = at.Mono
+	s := &Session{r: r, peer: f.Peer, dialer: true, wants: f.Wants, clock: r.cfg.Clock.Reading(at.Wall), wall: r.Now(at)}
+	s.queue = append(s.queue, &Hello{Version: Version, Registry: r.cfg.Registry, Clock: s.clock, Wall: s.wall, Wants: f.Wants})
+	return s
+}
+
+// fetch asks for what is behind a gap, while load puts off the session that would close it: the writer or, where that is no
+// neighbour, first who told of it, then others.
+func (s *schedule) fetch(r *Replica, g *gap, at Instant) {
+	if g.fetches >= maxFetches || at.Mono < g.fetchAt {
+		return
+	}
+	p := s.find(r.Writer(g.actor))
+	if p == nil && g.fetches == 0 {
+		p = s.find(g.via)
+	}
+	if p == nil || p.takes {
+		p = s.giver()
+	}
+	missing := g.missing(r.m.Context())
+	switch {
+	case len(missing) == 0:
+		g.fetches = maxFetches
+	case !s.want(p.id, crdt.Span{Actor: g.actor, Ranges: missing}, at):
+		g.fetchAt = at.Mono + fetchAgain
+	default:
+		g.fetches++
+		g.fetchAt = at.Mono + s.jitter(backoffFirst/2<<g.fetches)
+	}
+}
+
+// missing is what lies behind a gap, nothing where that is too much to be fetched.
+func (g *gap) missing(seen *crdt.Context) crdt.Ranges {
+	has := seen.Of(g.actor)
+	most := max(has.Max(), g.upTo)
+	if most-has.Count() > maxFetched {
+		return nil
+	}
+	missing := crdt.Ranges{{Lo: 1, Hi: most}}.Sub(has)
+	return missing[:min(len(missing), maxWants)]
+}
+
+// want adds to what is to be fetched from a peer, and says whether there was room. Of a peer there is one fetch at a time, and
+// of all there are few, not counting those that the peer has let stall.
+func (s *schedule) want(peer string, span crdt.Span, at Instant) bool {
+	if _, busy := s.fetching[peer]; busy {
+		return false
+	}
+	i := slices.IndexFunc(s.fetches, func(f Fetch) bool { return f.Peer == peer })
+	if i < 0 {
+		under := len(s.fetches)
+		for _, began := range s.fetching {
+			if at.Mono < began+seatSilent {
+				under++
+			}
+		}
+		if under >= maxSessions {
+			return false
+		}
+		s.fetches = append(s.fetches, Fetch{Peer: peer, Wants: []crdt.Span{span}})
+		return true
+	}
+	f := &s.fetches[i]
+	if countRanges(f.Wants)+len(span.Ranges) > maxWants {
+		return false
+	}
+	f.Wants = append(f.Wants, span)
+	return true
+}
+
+func countRanges(spans []crdt.Span) (n int) {
+	for _, s := range spans {
+		n += len(s.Ranges)
+	}
+	return n
+}
+
+// handleFetch is handle once both have said hello.
+func (s *Session) handleFetch(at Instant, f Frame) error {
+	switch f := f.(type) {
+	case *Entries:
+		if s.wants != nil {
+			return s.handleFetched(at, f)
+		}
+	case *Finish:
+		return s.handleFinish(at, f)
+	}
+	return fmt.Errorf("%w: %T in a fetch", ErrProtocol, f)
+}
+
+// answer has the session send what the peer asked for, and no more. A reader has nothing that others would take. If this
+// side was about to open a session, it still is.
+func (s *Session) answer(at Instant, wants []crdt.Span) {
+	s.answers = true
+	if s.instead {
+		s.r.cfg.Lock.Lock()
+		s.r.Call(at, s.peer)
+		s.r.cfg.Lock.Unlock()
+	}
+	s.queue = append(s.queue, s.hello(lwwmap.Digest{}))
+	s.sending.init(s.snap, new(crdt.Context))
+	if s.direction == Take {
+		wants = nil
+	}
+	s.sending.only(wants)
+}
+
+// nextAnswer is the next frame of what was asked for.
+func (s *Session) nextAnswer(at Instant) (Frame, bool) {
+	f := s.sending.next()
+	if err := s.checkRead(); err != nil {
+		s.fail(at, err)
+		f, s.queue = s.queue[0], nil
+		return f, true
+	}
+	if s.sending.idle() {
+		s.end(at, Fetched)
+	}
+	return f, true
+}
+
+// handleFetched takes in what was asked for.
+func (s *Session) handleFetched(at Instant, f *Entries) error {
+	if f.Despite || s.direction == Give && len(f.Entries) > 0 {
+		return fmt.Errorf("%w: entries that were not asked for", ErrProtocol)
+	}
+	for i := range f.Entries {
+		if dot := f.Entries[i].Dot; !slices.ContainsFunc(s.wants, func(w crdt.Span) bool { return w.Actor == dot.Actor && w.Ranges.Has(dot.Seq) }) {
+			return fmt.Errorf("%w: an entry that was not asked for", ErrProtocol)
+		}
+	}
+	for part := range slices.Chunk(f.Entries, applyBatch) {
+		s.applyFetched(at, part)
+	}
+	if f.Last {
+		s.end(at, Fetched)
+	}
+	return nil
+}
+
+func (s *Session) applyFetched(at Instant, entries []lwwmap.Entry) {
+	s.r.cfg.Lock.Lock()
+	defer s.r.cfg.Lock.Unlock()
+	was := s.r.stats.Refused
+	defer func() { s.reasons.add(s.r.stats.Refused.Since(was)) }()
+	for i := range entries {
+		s.got++
+		if _, err := s.r.apply(at, s.peer, entries[i], false); err != nil {
+			s.refused++
+		}
+	}
+}
