@@ -109,7 +109,7 @@ func (b *Batch) Reset() {
 // Commit applies the batch, empties it, and returns the revision of its last write; the zero revision where
 // nothing was to be written. On an error nothing is applied and the batch stays as it was: the first
 // mistake of a Put or Delete, [ErrTooLarge] over 100,000 writes or 64 MiB, [ErrLocked] when any key is held
-// by someone else.
+// by someone else, [ErrFull] when there is no room for all.
 func (b *Batch) Commit(ctx context.Context) (Revision, error) {
 	if b.err != nil {
 		return Revision{}, b.err
@@ -143,6 +143,9 @@ func (b *Batch) apply(at replica.Instant) (rev Revision, key string, err error) 
 		if err := b.check(at, w); err != nil {
 			return rev, w.key, err
 		}
+	}
+	if err := b.checkRoom(at); err != nil {
+		return rev, "", err
 	}
 	b.touch()
 	if len(b.writes) < fewToShare || runtime.GOMAXPROCS(0) == 1 {
@@ -196,6 +199,19 @@ func (b *Batch) check(at replica.Instant, w *batchWrite) error {
 		}
 	}
 	return b.r.rep.CheckWrite(at, b.write(at, w))
+}
+
+// checkRoom returns why all writes together are too much.
+func (b *Batch) checkRoom(at replica.Instant) error {
+	if b.r.node.cfg.MaxBytes == 0 {
+		return nil
+	}
+	growth := int64(0)
+	for i := range b.writes {
+		w := b.write(at, &b.writes[i])
+		growth += b.r.rep.Growth(&w)
+	}
+	return b.r.rep.CheckRoom(growth)
 }
 
 func (b *Batch) write(at replica.Instant, w *batchWrite) replica.Write {

@@ -46,6 +46,7 @@ func (n *Node) Doctor(ctx context.Context) ([]Check, error) {
 		d.network(n.host.State())
 		d.peers(n.Peers())
 	}
+	d.room()
 	d.disk()
 	return d.checks, nil
 }
@@ -218,6 +219,33 @@ func (d *doctor) peers(peers []PeerInfo) {
 		d.add("banned", CheckNote, "turned away for what was refused of them: "+strings.Join(banned, ", "), "'minikv peers' says what; connecting to one lifts its ban")
 	}
 }
+
+// room looks at what registries take of what they may.
+func (d *doctor) room() {
+	most := d.n.cfg.MaxBytes
+	if most == 0 {
+		return
+	}
+	open, err := d.n.open(context.Background())
+	if err != nil {
+		return // closed meanwhile
+	}
+	crowded := []string{}
+	for _, r := range open {
+		if m := r.Metrics(); m.Weight > most/100*lowRoom || m.RefusedFull > 0 {
+			crowded = append(crowded, fmt.Sprintf("%q takes %.1f of %d MiB, and %d entries of peers were refused", r.name, float64(m.Weight)/(1<<20), most>>20, m.RefusedFull))
+		}
+	}
+	if len(crowded) == 0 {
+		d.add("room", CheckOK, fmt.Sprintf("no registry comes near its limit of %d MiB", most>>20), "")
+		return
+	}
+	slices.Sort(crowded)
+	d.add("room", CheckProblem, strings.Join(crowded, "; "), "delete what is not needed, or allow more with --max-mib (Config.MaxBytes) on all nodes; 'minikv peers' says of whom entries were refused")
+}
+
+// lowRoom is the part of Config.MaxBytes, in hundredths, above which doctor warns; a single writer may have two thirds.
+const lowRoom = 60
 
 // lowDisk is the free space in bytes below which doctor warns; at 64 MiB writes are refused.
 const lowDisk = 1 << 30

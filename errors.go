@@ -20,6 +20,9 @@ var (
 	ErrKeyInvalid = errors.New("minikv: invalid key")
 	// ErrTooLarge: the value or the batch is over its limit.
 	ErrTooLarge = errors.New("minikv: too large")
+	// ErrFull: the entries of the registry take as much as [Config].MaxBytes allows, or this node has written its share of that.
+	// Deletes still go, and make room when they are forgotten, after Config.TombstoneRetention; so does what expires, at once.
+	ErrFull = errors.New("minikv: registry is full")
 	// ErrPresent: the key holds a value, which [Registry.PutBack] would overwrite.
 	ErrPresent = errors.New("minikv: the key holds another value")
 	// ErrInvalid: an argument, an option or a configuration field makes no sense; the text says which.
@@ -169,6 +172,8 @@ func translate(err error) error {
 		return &LockedError{Owner: PeerID(locked.Lease.Owner), Token: Token(locked.Lease.Token), Remaining: max(locked.Remaining, 0)}
 	case errors.Is(err, replica.ErrLeaseLost) && !errors.Is(err, ErrLeaseLost):
 		return &classed{ErrLeaseLost, err}
+	case errors.Is(err, replica.ErrFull) && !errors.Is(err, ErrFull):
+		return &classed{ErrFull, err}
 	case errors.Is(err, hlc.ErrSkew) && !errors.Is(err, ErrClockSkew):
 		return &classed{ErrClockSkew, err}
 	}

@@ -12,18 +12,20 @@ import (
 type Metrics struct {
 	Keys, Tombstones, Leases int64 // held now; expired keys count until their space is reclaimed, leases also when they are over
 	Bytes                    int64 // of keys, values and their headers, without indexes
+	Weight                   int64 // what all entries count towards Config.MaxBytes
 	DiskBytes                int64 // of a node with a directory: what all of it takes up there, indexes, log and what is not compacted yet included
 
 	Puts, Deletes uint64 // local writes; Expire and Persist count as puts
 	Merged        uint64 // entries of others that were stored
 	Expired       uint64 // entries whose expiry came
 	Collected     uint64 // tombstones and old leases forgotten
-	Refused       uint64 // entries and messages refused: the five kinds that follow
+	Refused       uint64 // entries and messages refused: the six kinds that follow
 
 	RefusedSkew      uint64 // entries with a stamp too far ahead
 	RefusedBounds    uint64 // entries whose key or value is over the limits
 	RefusedForged    uint64 // entries under another peer's name, also those that one passed on who could not know
 	RefusedMalformed uint64 // entries that no node writes
+	RefusedFull      uint64 // entries for which there was no room, see Config.MaxBytes
 	RefusedMessages  uint64 // messages and frames that cannot be read
 
 	Dropped     uint64 // entries removed because a peer knew that they were deleted
@@ -90,12 +92,12 @@ func (r *Registry) Metrics() Metrics {
 	}
 	s, c := r.rep.Stats(), &r.counts
 	m := Metrics{
-		Keys: int64(r.m.Len(lwwmap.Data)), Tombstones: int64(r.m.Tombstones()), Leases: int64(r.m.Len(lwwmap.Lease)), Bytes: r.m.Bytes(),
+		Keys: int64(r.m.Len(lwwmap.Data)), Tombstones: int64(r.m.Tombstones()), Leases: int64(r.m.Len(lwwmap.Lease)), Bytes: r.m.Bytes(), Weight: r.m.Weight(),
 		Puts: c.puts, Deletes: c.deletes,
 		Merged: s.Merged, Expired: s.Expired, Collected: s.Collected, Dropped: s.Dropped, Quarantined: int64(r.quarantine.held.len()), LateWrites: s.Late,
 		Refused:     c.refused + s.Refused.Total(),
 		RefusedSkew: s.Refused.Skew, RefusedBounds: s.Refused.Bounds, RefusedForged: s.Refused.Forged + s.Refused.Passed,
-		RefusedMalformed: s.Refused.Malformed, RefusedMessages: c.refused,
+		RefusedMalformed: s.Refused.Malformed, RefusedFull: s.Refused.Full, RefusedMessages: c.refused,
 		GossipOut: s.Sent, GossipIn: c.gossipIn,
 		Syncs: s.Sessions.Equal + s.Sessions.Merged, SyncsFailed: s.Sessions.Unverified + s.Sessions.Failed,
 		SyncBytesOut: c.syncBytesOut, SyncBytesIn: c.syncBytesIn, SyncRounds: c.syncRounds, LastSync: c.lastSync,
@@ -121,6 +123,7 @@ func (m *Metrics) add(o Metrics) {
 	m.Tombstones += o.Tombstones
 	m.Leases += o.Leases
 	m.Bytes += o.Bytes
+	m.Weight += o.Weight
 	m.Puts += o.Puts
 	m.Deletes += o.Deletes
 	m.Merged += o.Merged
@@ -131,6 +134,7 @@ func (m *Metrics) add(o Metrics) {
 	m.RefusedBounds += o.RefusedBounds
 	m.RefusedForged += o.RefusedForged
 	m.RefusedMalformed += o.RefusedMalformed
+	m.RefusedFull += o.RefusedFull
 	m.RefusedMessages += o.RefusedMessages
 	m.Dropped += o.Dropped
 	m.Quarantined += o.Quarantined

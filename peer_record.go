@@ -93,6 +93,7 @@ func (n *Node) countRefusals(id PeerID, why replica.Refusals) {
 	}
 	n.host.Refuse(string(id), RefusedSkew, why.Skew, 0)
 	n.host.Refuse(string(id), RefusedBounds, why.Bounds, 0)
+	n.host.Refuse(string(id), RefusedFull, why.Full, 0)
 	n.host.Refuse(string(id), RefusedForged, why.Forged, pointsForged)
 	n.host.Refuse(string(id), RefusedForged, why.Passed, 0)
 	n.host.Refuse(string(id), RefusedMalformed, why.Malformed, pointsMalformed)

@@ -49,6 +49,7 @@ const (
 	RefusedBounds    = "bounds"            // entries over the limits
 	RefusedForged    = "forged"            // entries under another peer's name
 	RefusedMalformed = "malformed"         // entries that no node writes
+	RefusedFull      = "full"              // entries for which there was no room
 	RefusedMessage   = "message"           // messages and frames that cannot be read
 	RefusedStranger  = "stranger"          // exchanges opened without membership of an open registry
 	RefusedEnvelope  = p2p.RefusedEnvelope // gossip that is badly signed or wrapped

@@ -35,7 +35,7 @@ func (n *Node) newRegistry(name string, o registryOptions) (*Registry, error) {
 	}
 	r.rep = replica.New(replica.Config{
 		Peer: string(n.id), Registry: id, Clock: n.clock, Rand: newRand(), DigestKey: digestKeyOf(name), Lock: &r.mu, Notify: r.notify,
-		MaxKey: MaxKeyLen, MaxValue: MaxValueLen, Retention: n.cfg.TombstoneRetention, SyncEvery: n.cfg.SyncInterval,
+		MaxKey: MaxKeyLen, MaxValue: MaxValueLen, Retention: n.cfg.TombstoneRetention, MaxBytes: n.cfg.MaxBytes, SyncEvery: n.cfg.SyncInterval,
 	}, kept, n.instant())
 	r.m = r.rep.Map()
 	r.learnWriters()

@@ -10,7 +10,8 @@ import (
 
 // Put stores value under key, over whatever is there, and returns the write's revision. The value is
 // copied; nil is stored as empty. An earlier expiry is gone unless [KeepTTL]: without it, [TTL] or
-// [Persist] the registry's [DefaultTTL] applies. [ErrTooLarge] when the value is over Config.MaxValueLen.
+// [Persist] the registry's [DefaultTTL] applies. [ErrTooLarge] when the value is over Config.MaxValueLen, [ErrFull] when
+// there is no room for it, see Config.MaxBytes.
 func (r *Registry) Put(ctx context.Context, key string, value []byte, opts ...PutOption) (Revision, error) {
 	if len(opts) > 0 {
 		return r.putWith(ctx, key, value, opts)

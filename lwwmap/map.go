@@ -17,6 +17,7 @@ type Map struct {
 	next      hlc.Timestamp // nothing expires before; zero: nothing does
 	batching  bool          // records get their hashes, and the digest tree, behind: see Batch
 	step      *Step         // what the next Commit makes permanent; nil in memory
+	shares    *shares       // nil: not asked for
 }
 
 // Horizons are the collection horizons of a replica, one for each kind of
@@ -161,8 +162,12 @@ func (m *Map) remove(p *Place) {
 
 // count enters a record in the totals, or takes it out where n is -1.
 func (m *Map) count(r Record, n int) {
-	if !r.IsZero() {
-		m.state.Counts.Add(r, n)
+	if r.IsZero() {
+		return
+	}
+	m.state.Counts.Add(r, n)
+	if m.shares != nil {
+		m.shares.add(r, int64(n))
 	}
 }
 

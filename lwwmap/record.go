@@ -54,26 +54,31 @@ func Pack(e *Entry, digestKey Digest) Record {
 // recordOf returns the record that these bytes are.
 func recordOf(b []byte) Record { return Record{unsafe.SliceData(b)} }
 
-// pack is Pack without the hash.
-func pack(e *Entry) Record {
-	n, form := narrowLen, byte(e.Kind)
+// form returns the form of an entry's record, and how long its header and all of it are.
+func (e *Entry) form() (form byte, head, size int) {
+	form, head = byte(e.Kind), narrowLen
 	if e.Dot.Seq > math.MaxUint32 || len(e.Value) > math.MaxUint16 || len(e.Key) > math.MaxUint8 {
 		form |= formWide
-		n = wideLen
+		head = wideLen
 	}
-	head := n
-	n += len(e.Key) + len(e.Value)
+	size = head + len(e.Key) + len(e.Value)
 	if e.Deleted {
 		form |= formDeleted
 	}
 	if !e.Fence.IsZero() || e.Base != 0 {
 		form |= formFence
-		n += fenceLen
+		size += fenceLen
 	}
 	if e.Expires != 0 {
 		form |= formExpiry
-		n += expiryLen
+		size += expiryLen
 	}
+	return form, head, size
+}
+
+// pack is Pack without the hash.
+func pack(e *Entry) Record {
+	form, head, n := e.form()
 	b := make([]byte, n)
 	binary.LittleEndian.PutUint64(b[offStamp:], uint64(e.Stamp))
 	binary.LittleEndian.PutUint64(b[offActor:], uint64(e.Dot.Actor))

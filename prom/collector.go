@@ -70,6 +70,7 @@ func collectRegistry(out chan<- prometheus.Metric, name string, m minikv.Metrics
 		{descRefused, "bounds", float64(m.RefusedBounds)},
 		{descRefused, "forged", float64(m.RefusedForged)},
 		{descRefused, "malformed", float64(m.RefusedMalformed)},
+		{descRefused, "full", float64(m.RefusedFull)},
 		{descRefused, "message", float64(m.RefusedMessages)},
 		{descSyncs, "verified", float64(m.Syncs)},
 		{descSyncs, "failed", float64(m.SyncsFailed)},

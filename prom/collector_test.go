@@ -76,7 +76,7 @@ func TestCollector(t *testing.T) {
 	require.EqualValues(t, 4, h.GetSampleCount())
 	require.Positive(t, h.GetSampleSum())
 	require.EqualValues(t, 4, h.GetBucket()[len(h.GetBucket())-1].GetCumulativeCount())
-	require.Len(t, m["minikv_refused_total"].Metric, 5)
+	require.Len(t, m["minikv_refused_total"].Metric, 6)
 
 	require.NoError(t, n.Close())
 	m = scrape(t, n)

@@ -27,6 +27,7 @@ var registryFamilies = []family[metrics]{
 	gauge("tombstones", "Deletes remembered one by one.", func(m metrics) float64 { return float64(m.Tombstones) }, "registry"),
 	gauge("leases", "Lease records held, those that are over included until they are collected.", func(m metrics) float64 { return float64(m.Leases) }, "registry"),
 	gauge("bytes", "Keys, values and their headers, without indexes.", func(m metrics) float64 { return float64(m.Bytes) }, "registry"),
+	gauge("weight_bytes", "What the entries count towards the limit that --max-mib and Config.MaxBytes set.", func(m metrics) float64 { return float64(m.Weight) }, "registry"),
 	counter("puts_total", "Local puts; expire and persist count as puts.", func(m metrics) float64 { return float64(m.Puts) }, "registry"),
 	counter("deletes_total", "Local deletes.", func(m metrics) float64 { return float64(m.Deletes) }, "registry"),
 	counter("merged_total", "Entries of other nodes that were stored.", func(m metrics) float64 { return float64(m.Merged) }, "registry"),

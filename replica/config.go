@@ -28,6 +28,7 @@ type Config struct {
 	MaxKey    int           // bytes, default 1 KiB
 	MaxValue  int           // bytes, default 1 MiB
 	Retention time.Duration // how long tombstones are kept, default 7 days
+	MaxBytes  int64         // that all entries may weigh, see lwwmap.Map.Weight; 0: no limit
 	SyncEvery time.Duration // mean time between sessions with a random peer, default 30 s
 }
 

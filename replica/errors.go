@@ -18,6 +18,7 @@ var (
 	ErrProtocol  = errors.New("replica: peer broke the protocol")
 	ErrVersion   = errors.New("replica: peer speaks another version of the protocol")
 	ErrBounds    = errors.New("replica: message exceeds its bounds")
+	ErrFull      = errors.New("replica: registry is full")
 	// ErrUnverified means that a session exchanged entries but that the two sides
 	// differ still; nothing was merged, and it is tried again.
 	ErrUnverified = errors.New("replica: both sides differ after the session")

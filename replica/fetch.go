@@ -44,7 +44,7 @@ func (r *Replica) DialFetch(at Instant, f Fetch) *Session {
 	return s
 }
 
-// fetch asks for what is behind a gap, while load puts off the session that would close it: the writer or, where that is no
+// fetch asks for what is behind a gap, while the session that would close it has to wait: the writer or, where that is no
 // neighbour, first who told of it, then others.
 func (s *schedule) fetch(r *Replica, g *gap, at Instant) {
 	if g.fetches >= maxFetches || at.Mono < g.fetchAt {

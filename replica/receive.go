@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,7 +52,9 @@ func (r *Replica) Receive(at Instant, from, via string, d *Delta) (rcpt Receipt)
 		}
 	}
 	r.peers.load.add(news, at)
-	r.noteSeqs(at, from, via, d, rcpt.Refused == nil)
+	if !errors.Is(rcpt.Refused, ErrFull) { // else what is missing is not to be asked for
+		r.noteSeqs(at, from, via, d, rcpt.Refused == nil)
+	}
 	if fresh && !r.isNew(d.Actor) {
 		r.newcomers.add(from, at)
 	}
@@ -111,6 +114,9 @@ func (r *Replica) apply(at Instant, from string, e lwwmap.Entry, despite bool) (
 		return 0, err
 	}
 	if err := r.checkOwn(at, from, &e); err != nil {
+		return 0, err
+	}
+	if err := r.checkRoom(&e); err != nil {
 		return 0, err
 	}
 	if err := r.makeRoom(&e); err != nil {

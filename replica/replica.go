@@ -34,6 +34,9 @@ func New(cfg Config, m *lwwmap.Map, at Instant) *Replica {
 	}
 	r := &Replica{cfg: cfg, m: m, newcomers: newcomers{}}
 	cfg.Clock.Restore(m.Clock())
+	if cfg.MaxBytes > 0 {
+		m.TrackShares(r.Writer)
+	}
 	r.leases.init(m, at)
 	r.peers.init(cfg)
 	return r
@@ -60,11 +63,16 @@ type Write struct {
 }
 
 // Write makes a write to the data of the registry. It returns the new record
-// and what it replaced. Errors: ErrKey, ErrValue, *LockedError, ErrLeaseLost,
+// and what it replaced. Errors: ErrKey, ErrValue, ErrFull, *LockedError, ErrLeaseLost,
 // and the clock's, when it cannot reserve stamps. A refused write changes nothing.
 func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error) {
 	if err := r.CheckWrite(at, w); err != nil {
 		return lwwmap.Record{}, lwwmap.Record{}, err
+	}
+	if r.cfg.MaxBytes > 0 {
+		if err := r.CheckRoom(r.Growth(&w)); err != nil {
+			return now, was, err
+		}
 	}
 	if w.Delete {
 		w.Value, w.Expires = nil, 0
@@ -82,7 +90,7 @@ func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error)
 // a function beside it. See [lwwmap.Map.Batch].
 func (r *Replica) Batch(spawn func(func()), fn func()) { r.m.Batch(spawn, fn) }
 
-// CheckWrite returns the error that Write would return now, but for the
+// CheckWrite returns the error that Write would return now, but for ErrFull and the
 // clock's, and writes nothing: so that a batch is applied whole or not at all.
 func (r *Replica) CheckWrite(at Instant, w Write) error {
 	if len(w.Key) == 0 || len(w.Key) > r.cfg.MaxKey {
@@ -241,15 +249,18 @@ type Refusals struct {
 	Forged    uint64 // entries under an actor that is another peer's
 	Passed    uint64 // of a forger, passed on by a peer who cannot know
 	Malformed uint64
+	Full      uint64 // there was no room for them, see Config.MaxBytes
 }
 
 // Since returns what has been counted since was.
 func (r Refusals) Since(was Refusals) Refusals {
-	return Refusals{Skew: r.Skew - was.Skew, Bounds: r.Bounds - was.Bounds, Forged: r.Forged - was.Forged, Passed: r.Passed - was.Passed, Malformed: r.Malformed - was.Malformed}
+	return Refusals{Skew: r.Skew - was.Skew, Bounds: r.Bounds - was.Bounds, Forged: r.Forged - was.Forged, Passed: r.Passed - was.Passed, Malformed: r.Malformed - was.Malformed, Full: r.Full - was.Full}
 }
 
 // Total is the sum over all reasons.
-func (r Refusals) Total() uint64 { return r.Skew + r.Bounds + r.Forged + r.Passed + r.Malformed }
+func (r Refusals) Total() uint64 {
+	return r.Skew + r.Bounds + r.Forged + r.Passed + r.Malformed + r.Full
+}
 
 func (r *Refusals) add(o Refusals) {
 	r.Skew += o.Skew
@@ -257,6 +268,7 @@ func (r *Refusals) add(o Refusals) {
 	r.Forged += o.Forged
 	r.Passed += o.Passed
 	r.Malformed += o.Malformed
+	r.Full += o.Full
 }
 
 // SessionCounts counts sessions by how they ended.

@@ -181,16 +181,20 @@ func (s *schedule) checkGaps(r *Replica, at Instant) {
 	s.gaps = slices.DeleteFunc(s.gaps, func(g gap) bool { return g.tries >= maxGapTries || g.filled(r.m.Context()) })
 	for i := range s.gaps {
 		g := &s.gaps[i]
-		switch {
-		case len(s.known) == 0 || at.Mono < g.at:
+		if len(s.known) == 0 || at.Mono < g.at {
 			continue
-		case at.Mono < s.load.after(g.at, gapMost):
+		}
+		if at.Mono < s.load.after(g.at, gapMost) {
 			s.fetch(r, g, at)
 			continue
 		}
 		p := s.find(g.via)
 		if p == nil || g.tries > 0 || p.takes {
 			p = s.giver()
+		}
+		if p.at > at.Mono && p.fails > 0 && g.fetches < maxFetches {
+			s.fetch(r, g, at) // the session has to wait
+			continue
 		}
 		p.want(at)
 		g.tries++

@@ -35,6 +35,7 @@ var classes = []struct {
 	{minikv.ErrSync, admin.CodeNoPeer},
 	{minikv.ErrOffline, admin.CodeNoPeer},
 	{minikv.ErrDiskFull, admin.CodeDiskFull},
+	{minikv.ErrFull, admin.CodeFull},
 	{minikv.ErrStorage, admin.CodeStorage},
 	{minikv.ErrCorrupt, admin.CodeStorage},
 	{minikv.ErrInvalid, admin.CodeBadRequest},
@@ -90,7 +91,7 @@ func httpStatus(c admin.Code) int {
 		return http.StatusConflict
 	case admin.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case admin.CodeDiskFull:
+	case admin.CodeDiskFull, admin.CodeFull:
 		return http.StatusInsufficientStorage
 	case admin.CodeNoPeer:
 		return http.StatusBadGateway

@@ -118,7 +118,7 @@ func (s *Server) liveRegistry(r *http.Request, reg *minikv.Registry, info admin.
 		Syncs: m.Syncs, SyncsFailed: m.SyncsFailed, GossipIn: m.GossipIn, GossipOut: m.GossipOut, GossipLost: m.GossipLost, Standings: []admin.Standing{},
 		Refusals: map[string]uint64{
 			minikv.RefusedSkew: m.RefusedSkew, minikv.RefusedBounds: m.RefusedBounds, minikv.RefusedForged: m.RefusedForged,
-			minikv.RefusedMalformed: m.RefusedMalformed, minikv.RefusedMessage: m.RefusedMessages,
+			minikv.RefusedMalformed: m.RefusedMalformed, minikv.RefusedFull: m.RefusedFull, minikv.RefusedMessage: m.RefusedMessages,
 		},
 	}
 	if m.Leases > 0 {

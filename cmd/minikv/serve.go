@@ -42,7 +42,7 @@ type serveFlags struct {
 	listen, peers, public       []string
 	relays, bootstrap           []string
 	relayService, profile       string
-	maxValue, cacheMiB          int
+	maxValue, cacheMiB, maxMiB  int
 	resp                        respFlags
 	http                        httpFlags
 }
@@ -60,6 +60,7 @@ func newServe(a *app) *cobra.Command {
 	fl.BoolVar(&f.memory, "memory", false, "keep nothing: data in memory, a new identity each time")
 	fl.StringVar(&f.durability, "durability", "sync", "when a write returns. sync: when it is on disk; group: the same, but an fsync waits 5 ms for others to join; async: at once, and a crash may cost the last second")
 	fl.IntVar(&f.cacheMiB, "cache-mib", 0, "memory for what was read from disk or overwritten, in MiB (default 64, or that of the profile)")
+	fl.IntVar(&f.maxMiB, "max-mib", 0, "what the entries of a registry may take, in MiB; beyond it writes of more are refused, a peer's as well (default: no limit)")
 	fl.StringVar(&f.profile, "profile", "", "edge: for small machines: few connections, small buffers; server: for a node that many others use")
 	fl.StringVar(&f.admin, "admin", "", "where commands reach the node: unix:PATH or a loopback HOST:PORT (default: a socket in the directory)")
 	fl.StringArrayVar(&f.listen, "listen", nil, "multiaddr to listen on, repeatable (default: TCP and QUIC on all interfaces, port 7420 or a free one)")
@@ -91,6 +92,8 @@ func (f *serveFlags) check() error {
 		return usagef("--dir and --memory exclude each other")
 	case f.cacheMiB < 0 || f.cacheMiB > 1<<30:
 		return usagef("--cache-mib %d: it can be 1 or more", f.cacheMiB)
+	case f.maxMiB < 0 || f.maxMiB > 1<<30:
+		return usagef("--max-mib %d: it can be 1 or more, or 0 for no limit", f.maxMiB)
 	case f.profile != "" && f.profile != string(minikv.ProfileEdge) && f.profile != string(minikv.ProfileServer):
 		return usagef("--profile %q: use edge or server", f.profile)
 	case f.discovery != "lan" && f.discovery != "none" && f.discovery != "dht":
@@ -226,7 +229,7 @@ const edgeMemory = 24 << 20
 func (a *app) openNode(ctx context.Context, f serveFlags, h home, log *slog.Logger) (*minikv.Node, error) {
 	cfg := minikv.Config{
 		NodeName: f.name, Listen: f.listen, Bootstrap: f.peers, Discovery: minikv.Discovery(f.discovery), Logger: log,
-		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20, Profile: minikv.Profile(f.profile), Relays: f.relays, DHTPeers: f.dhtPeers(), DHTPublic: slices.Contains(f.bootstrap, dhtPublic), RelayService: minikv.RelayPolicy(f.relayService),
+		MaxValueLen: f.maxValue, CacheBytes: f.cacheMiB << 20, MaxBytes: int64(f.maxMiB) << 20, Profile: minikv.Profile(f.profile), Relays: f.relays, DHTPeers: f.dhtPeers(), DHTPublic: slices.Contains(f.bootstrap, dhtPublic), RelayService: minikv.RelayPolicy(f.relayService),
 	}
 	cfg.Durability, _ = minikv.ParseDurability(f.durability) // checked before
 	if cfg.Profile == minikv.ProfileEdge && a.getenv("GOMEMLIMIT") == "" {

@@ -57,10 +57,12 @@ type expect struct {
 	never   []string // what attackers must not see
 	ticket  bool     // it has proved possession: no bound on answers
 	joiner  bool     // another node joins meanwhile
+	full    bool     // what honest nodes pass on may find no room
 	each    bool     // memory counts for each node: what members write takes its place
 	deletes bool     // a member may delete what it likes; what goes that way is kept aside
 	keys    int      // that a flood writes
-	// counted is what grows by as much as a flood writes; honest work goes on until it has. nil: nothing does.
+	comes   int      // of them, that surely come to each node; 0: all
+	// counted is what grows by as much as comes; honest work goes on until it has. nil: nothing does.
 	counted func(minikv.Metrics) int64
 	share   float64 // of a processor that an attacker may cost; 0: maxEffort
 }
@@ -117,7 +119,7 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 	}
 	lasted := time.Since(began)
 	if want.counted != nil {
-		t.Logf("each node holds %d of the flood after %v", flood.held(), lasted.Round(time.Millisecond))
+		t.Logf("to each node came %d of the flood after %v", flood.held(), lasted.Round(time.Millisecond))
 	}
 	spent = effort(t) - spent - time.Duration(rounds)*m.effort
 	share := float64(spent) / float64(lasted) / float64(o.Number*len(m.regs))
@@ -132,21 +134,29 @@ func (m *mesh) attack(e *enemies, name string, want expect) hostile.Report {
 	if want.deletes {
 		t.Logf("%d entries were put back", m.recover())
 	}
-	m.settle()
+	if want.full {
+		m.arrive() // nodes without room are not equal
+	} else {
+		m.settle()
+	}
 	m.requireNoStrangers()
 	m.requireClocks()
 	m.requireLocks()
-	m.converge()
+	if !want.full {
+		m.converge()
+	}
 	m.watch(ids)
 	refused, most := m.refusals(ids)
 	t.Logf("%s: %d attackers sent %v and saw %v; refused %v, at most %d of one by one node, banned %d; bytes %d in, %d out, worst answer %v; work took %v, quiet %v; memory grew by %.1f MiB, processor %.1f %% for each attacker and node",
 		name, o.Number, report.Sent, report.Seen, refused, most, m.countBanned(ids), report.In, report.Out, report.Ratio, took.Round(time.Millisecond), m.quiet.Round(time.Millisecond), float64(growth)/(1<<20), 100*share)
-	m.requireNoBlame()
+	m.requireNoBlame(want.full)
 	require.LessOrEqual(t, took, room(max(2*m.quiet, floor)), "honest nodes were held up")
 	if want.each {
 		growth /= int64(len(m.regs))
 	}
-	require.LessOrEqual(t, growth, room(int64(maxGrowth)), "memory")
+	if !flood.isLarge() || want.full { // else what it writes is held, as much as it is: TestFloodsAgainstALimit is for that
+		require.LessOrEqual(t, growth, room(int64(maxGrowth)), "memory")
+	}
 	if want.share == 0 {
 		want.share = maxEffort
 	}
@@ -195,22 +205,34 @@ func (f *flood) isLarge() bool { return f.of.keys > usualFlood }
 
 // goesOn says whether honest work is to go on beside a large flood.
 func (f *flood) goesOn(began time.Time) bool {
-	return f.isLarge() && time.Since(began) < floodMost && f.held() < int64(f.of.keys)
+	return f.isLarge() && time.Since(began) < floodMost && f.held() < f.most()
 }
 
-// held is how much of the flood the node has that has least of it.
+// most is how much is waited for.
+func (f *flood) most() int64 {
+	if f.of.comes > 0 {
+		return int64(f.of.comes)
+	}
+	return int64(f.of.keys)
+}
+
+// held is how much of the flood came to the node to which least came.
 func (f *flood) held() int64 {
-	least := int64(f.of.keys)
+	least := f.most()
 	for i, was := range f.before {
 		least = min(least, f.of.counted(f.m.regs[i].Metrics())-was)
 	}
 	return least
 }
 
-// requireNoBlame requires that no honest node is held to have done anything wrong.
-func (m *mesh) requireNoBlame() {
+// requireNoBlame requires that no honest node is held to have done anything wrong; full says that there may have been no room
+// for what it passed on.
+func (m *mesh) requireNoBlame(full bool) {
 	m.t.Helper()
 	m.eachView(func(i, j int, p minikv.PeerInfo) {
+		if full {
+			delete(p.Refusals, minikv.RefusedFull)
+		}
 		require.Empty(m.t, p.Refusals, "node %d refused something of node %d", i, j)
 	})
 	m.requireNoBans()
@@ -339,6 +361,29 @@ func TestInsiders(t *testing.T) {
 	}
 }
 
+// Where nodes have a limit, floods take no more than that, and honest writers have room.
+func TestFloodsAgainstALimit(t *testing.T) {
+	cfg := config()
+	cfg.MaxBytes = 16 << 20
+	e := newEnemies(t)
+	m := newMeshOf(t, 3, cfg)
+	keys := max(*flooded, leastAgainstALimit)
+	came := func(m minikv.Metrics) int64 { return m.Keys + m.Tombstones + int64(m.RefusedFull) }
+	for _, name := range []string{"flood of keys", "flood of tombstones"} {
+		t.Run(name, func(t *testing.T) {
+			m.t = t
+			e.t = t
+			m.attack(e, name, expect{ticket: true, each: true, share: 1, full: true, keys: keys, comes: keys / len(m.regs), counted: came, refused: []string{minikv.RefusedFull}})
+			for _, r := range m.regs {
+				require.LessOrEqual(t, r.Metrics().Weight, cfg.MaxBytes)
+			}
+		})
+	}
+}
+
+// leastAgainstALimit is how many keys do not fit.
+const leastAgainstALimit = 150_000
+
 // A node whom attackers have reached first, many of them, and who dials it all the time, still has its links to the honest
 // nodes that it knows, and what they write.
 func TestEclipse(t *testing.T) {
@@ -371,5 +416,5 @@ func TestEclipse(t *testing.T) {
 	report := e.end(o)[0]
 	t.Logf("30 attackers were %v and saw %v", report.Sent, report.Seen)
 	m.settle()
-	m.requireNoBlame()
+	m.requireNoBlame(false)
 }

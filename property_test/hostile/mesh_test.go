@@ -38,7 +38,8 @@ type mesh struct {
 	effort  time.Duration     // of processors, for such a round
 	conduct map[string]map[string]uint64
 	banned  map[string]bool
-	mu      sync.Mutex // guards conduct and banned
+	config  minikv.Config // of each node
+	mu      sync.Mutex    // guards conduct and banned
 }
 
 var ctx = context.Background()
@@ -47,9 +48,11 @@ func config() minikv.Config {
 	return minikv.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, SyncInterval: 500 * time.Millisecond, MaxClockSkew: maxSkew, Logger: logger()}
 }
 
-func newMesh(t *testing.T, n int) *mesh {
-	m := &mesh{t: t, want: map[string][]byte{}, conduct: map[string]map[string]uint64{}, banned: map[string]bool{}}
-	m.regs = append(m.regs, m.open(config(), func(n *minikv.Node) (*minikv.Registry, error) { return n.Registry(ctx, "test") }))
+func newMesh(t *testing.T, n int) *mesh { return newMeshOf(t, n, config()) }
+
+func newMeshOf(t *testing.T, n int, cfg minikv.Config) *mesh {
+	m := &mesh{t: t, want: map[string][]byte{}, conduct: map[string]map[string]uint64{}, banned: map[string]bool{}, config: cfg}
+	m.regs = append(m.regs, m.open(cfg, func(n *minikv.Node) (*minikv.Registry, error) { return n.Registry(ctx, "test") }))
 	m.tickets = map[string]string{
 		hostile.TicketRead:    m.ticket(minikv.RightsRead),
 		hostile.TicketWrite:   m.ticket(minikv.RightsWrite),
@@ -116,7 +119,7 @@ func expired(t *testing.T, owner string) string {
 func (m *mesh) join() *minikv.Registry {
 	m.t.Helper()
 	text := m.ticket(minikv.RightsWrite)
-	r := m.open(config(), func(n *minikv.Node) (*minikv.Registry, error) { return n.Join(ctx, text) })
+	r := m.open(m.config, func(n *minikv.Node) (*minikv.Registry, error) { return n.Join(ctx, text) })
 	for _, o := range m.regs {
 		_, err := r.Node().Connect(within(m.t), o.Node().Addrs()[0])
 		require.NoError(m.t, err)

@@ -26,6 +26,7 @@ const (
 	CodeBusy         Code = "busy"         // a limit of the admin API is reached; try again later
 	CodeNoPeer       Code = "no_peer"      // a peer is unknown or does not answer
 	CodeDiskFull     Code = "disk_full"    // the node's disk has too little room left; reads go on
+	CodeFull         Code = "full"         // the registry takes as much as it may
 	CodeStorage      Code = "storage"      // the node's disk failed, or its data is damaged
 	CodeForbidden    Code = "forbidden"    // a page of another site, or a name that is not the node's
 	CodeTimeout      Code = "timeout"      // the node took longer than the caller would wait

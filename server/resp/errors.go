@@ -47,6 +47,7 @@ var classes = []struct {
 	{minikv.ErrReadOnly, "READONLY"},
 	{minikv.ErrTooLarge, "TOOLARGE"},
 	{minikv.ErrDiskFull, "DISKFULL"},
+	{minikv.ErrFull, "OOM"}, // as Redis begins what it says at its maxmemory
 	{minikv.ErrStorage, "STORAGE"},
 	{minikv.ErrCorrupt, "STORAGE"},
 	{minikv.ErrClockSkew, "CLOCKSKEW"},

@@ -1,0 +1,231 @@
+package replica_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
+	"github.com/minikv/minikv/lwwmap"
+	"github.com/minikv/minikv/replica"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+const roomy = 256 << 10
+
+// newLimited is newNode for a replica whose entries may weigh no more than most.
+func newLimited(t testing.TB, name string, seed uint64, most int64) *node {
+	n := &node{t: t, name: name, clock: hlc.NewClock(hlc.Config{})}
+	n.Replica = replica.New(replica.Config{Peer: name, Registry: "test", Clock: n.clock, Rand: rand.New(rand.NewPCG(seed, 1)), MaxBytes: most}, nil, n.now())
+	return n
+}
+
+// fillUp writes until there is no room, and returns how many keys that were.
+func (n *node) fillUp(prefix, value string) (keys int) {
+	n.t.Helper()
+	for ; ; keys++ {
+		_, _, err := n.Write(n.now(), replica.Write{Key: fmt.Sprint(prefix, keys), Value: []byte(value)})
+		if err != nil {
+			require.ErrorIs(n.t, err, replica.ErrFull)
+			return keys
+		}
+	}
+}
+
+func TestASingleWriterGetsTwoThirds(t *testing.T) {
+	a := newLimited(t, "a", 1, roomy)
+	a.fillUp("k", "v")
+	require.InDelta(t, roomy*2/3, a.Map().Weight(), 1024)
+	require.Equal(t, a.Map().Weight(), a.Map().Share("a"))
+	_, _, err := a.Write(a.now(), replica.Write{Key: "one more", Value: []byte("v")})
+	require.EqualError(t, err, fmt.Sprintf("replica: registry is full: it holds %d of %d bytes, %d of them written here, and %d more were to be added, while a writer may have twice what is left; delete something, or allow more on all nodes",
+		a.Map().Weight(), roomy, a.Map().Weight(), 40+8+1+lwwmap.EntryCost))
+	require.False(t, a.Map().Context().Has(crdt.Dot{Actor: a.Actor(), Seq: a.Map().Context().Next(a.Actor())}))
+}
+
+// What does not grow goes where there is no room, and what goes makes some.
+func TestAFullReplicaTakesDeletesAndOverwrites(t *testing.T) {
+	a := newLimited(t, "a", 1, roomy)
+	keys := a.fillUp("k", "value")
+	a.put("k1", "other")
+	a.put("k2", "v")
+	_, _, err := a.Write(a.now(), replica.Write{Key: "k3", Value: []byte(strings.Repeat("v", 100))})
+	require.ErrorIs(t, err, replica.ErrFull, "longer")
+	for i := range keys / 2 {
+		a.del(fmt.Sprint("k", i))
+	}
+	a.elapsed += 8 * 24 * time.Hour
+	for _, more := a.Tick(a.now()); more; _, more = a.Tick(a.now()) {
+	}
+	require.Greater(t, a.fillUp("l", "value"), keys/2-3)
+
+	b := newLimited(t, "b", 2, roomy)
+	for i := 0; ; i++ {
+		if _, _, err = b.Write(b.now(), replica.Write{Key: fmt.Sprint(i), Expires: b.Now(b.now()).Add(time.Minute)}); err != nil {
+			break
+		}
+	}
+	require.ErrorIs(t, err, replica.ErrFull)
+	b.elapsed += 2 * time.Minute
+	for _, more := b.Tick(b.now()); more; _, more = b.Tick(b.now()) {
+	}
+	b.fillUp("k", "v")
+}
+
+// hear takes in all that a writer's gossip brings, whatever is refused.
+func (n *node) hear(from *node) {
+	for d := from.Outbox(); d != nil; d = from.Outbox() {
+		n.Receive(n.now(), from.name, from.name, d)
+	}
+}
+
+func TestAFloodLeavesRoomForOthers(t *testing.T) {
+	a, flood, c := newLimited(t, "a", 1, roomy), newNode(t, "flood", 2), newNode(t, "c", 3)
+	flood.fill(0, 5000)
+	a.hear(flood)
+	require.LessOrEqual(t, a.Map().Weight(), int64(roomy*2/3))
+	require.Equal(t, a.Map().Weight(), a.Map().Share("flood"))
+	held := a.Map().Len(lwwmap.Data)
+	require.EqualValues(t, 5000-held, a.Stats().Refused.Full)
+	require.Zero(t, a.Gaps(), "what was refused is not asked for")
+	flood.fill(5000, 6000)
+	a.hear(flood)
+	require.Equal(t, held, a.Map().Len(lwwmap.Data))
+
+	c.fill(10_000, 10_100)
+	a.hear(c)
+	require.Equal(t, held+100, a.Map().Len(lwwmap.Data))
+	a.put("k", "v")
+	b := newLimited(t, "b", 4, roomy)
+	pipe(t, b, c) // what others pass on is held to the same
+	pipe(t, b, flood)
+	require.Equal(t, "v", a.get("k"))
+	require.LessOrEqual(t, b.Map().Share("flood"), int64(roomy*2/3))
+	require.Equal(t, c.get("key 010000"), b.get("key 010000"))
+}
+
+func TestWhatWasRefusedForRoomComesWhenThereIsSome(t *testing.T) {
+	a, b := newNode(t, "a", 1), newLimited(t, "b", 2, roomy)
+	for i := range 500 {
+		a.putFor(fmt.Sprint("short", i), time.Minute)
+	}
+	a.fill(0, 1000)
+	x, _, _ := pipe(t, a, b)
+	state, err := x.State()
+	require.Equal(t, replica.Unverified, state)
+	require.ErrorIs(t, err, replica.ErrUnverified)
+	require.Positive(t, b.Stats().Refused.Full)
+	require.Zero(t, b.Stats().Refused.Bounds+b.Stats().Refused.Malformed+b.Stats().Refused.Forged)
+	wait(2*time.Minute, a, b)
+	for i := range 600 {
+		a.del(fmt.Sprintf("key %06d", i))
+	}
+	wait(8*24*time.Hour, a, b)
+	for _, n := range []*node{a, b} {
+		for _, more := n.Tick(n.now()); more; _, more = n.Tick(n.now()) {
+		}
+	}
+	sync(t, a, b)
+	require.Equal(t, 400, b.Map().Len(lwwmap.Data))
+}
+
+// Locks and deletes of others arrive where there is no room for data.
+func TestAFullReplicaTakesLeasesAndDeletesOfOthers(t *testing.T) {
+	a, b := newNode(t, "a", 1), newLimited(t, "b", 2, roomy)
+	a.fill(0, 5000)
+	b.hear(a)
+	gone := ""
+	b.Map().Ascend(lwwmap.Data, "", "", func(r lwwmap.Record) bool {
+		gone = r.Key()
+		return false
+	})
+	a.del(gone)
+	a.claim("lock", 1)
+	b.hear(a)
+	require.Empty(t, b.get(gone))
+	require.Equal(t, 1, b.Map().Len(lwwmap.Lease))
+	b.claim("own", 1)
+	require.Equal(t, 2, b.Map().Len(lwwmap.Lease))
+}
+
+// An entry is refused for no other reason than room, and leaves no trace.
+func TestARefusalForRoomIsNobodysFault(t *testing.T) {
+	a, b := newNode(t, "a", 1), newLimited(t, "b", 2, roomy)
+	a.fill(0, 5000)
+	var last error
+	for d := a.Outbox(); d != nil; d = a.Outbox() {
+		if err := b.Receive(b.now(), "a", "a", d).Refused; err != nil {
+			last = err
+		}
+	}
+	var unfit *replica.EntryError
+	require.ErrorIs(t, last, replica.ErrFull)
+	require.False(t, errors.As(last, &unfit), "its neighbours may have room")
+	seen, held := b.Map().Context().Of(a.Actor()).Count(), b.Map().Len(lwwmap.Data)+b.Map().Len(lwwmap.Origin)
+	require.EqualValues(t, held, seen)
+}
+
+// Whatever writers do, the weight and each one's share are those of the records that are there, and stay within the limit.
+func TestSharesAreThoseOfTheRecords(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		const most = 8 << 10
+		names := []string{"a", "b", "c"}
+		var nodes []*node
+		for i, name := range names {
+			nodes = append(nodes, newLimited(t, name, uint64(i+1), most))
+		}
+		for range rapid.IntRange(1, 120).Draw(rt, "steps") {
+			n := nodes[rapid.IntRange(0, 2).Draw(rt, "node")]
+			key := fmt.Sprint(rapid.IntRange(0, 60).Draw(rt, "key"))
+			switch rapid.IntRange(0, 7).Draw(rt, "step") {
+			case 0, 1, 2:
+				_, _, err := n.Write(n.now(), replica.Write{Key: key, Value: make([]byte, rapid.IntRange(0, 400).Draw(rt, "size"))})
+				require.True(t, err == nil || errors.Is(err, replica.ErrFull), "%v", err)
+			case 3:
+				_, _, err := n.Write(n.now(), replica.Write{Key: key, Expires: n.Now(n.now()).Add(time.Second)})
+				require.True(t, err == nil || errors.Is(err, replica.ErrFull), "%v", err)
+			case 4:
+				if n.get(key) != "" {
+					n.del(key)
+				}
+			case 5:
+				for d := n.Outbox(); d != nil; d = n.Outbox() {
+					for _, to := range nodes {
+						if to != n {
+							to.Receive(to.now(), n.name, n.name, d)
+						}
+					}
+				}
+			case 6:
+				if to := nodes[rapid.IntRange(0, 2).Draw(rt, "peer")]; to != n {
+					pipe(t, n, to)
+				}
+			default:
+				wait(time.Duration(rapid.IntRange(1, 700).Draw(rt, "ms"))*time.Millisecond, nodes...)
+				n.Tick(n.now())
+			}
+			for _, n := range nodes {
+				shares, weight := map[string]int64{}, int64(0)
+				for _, kind := range []lwwmap.Kind{lwwmap.Data, lwwmap.Lease, lwwmap.Origin} {
+					n.Map().Ascend(kind, "", "", func(r lwwmap.Record) bool {
+						e := r.Entry()
+						require.Equal(t, r.Weight(), e.Weight())
+						shares[n.Writer(r.Dot().Actor)] += r.Weight()
+						weight += r.Weight()
+						return true
+					})
+				}
+				require.Equal(t, weight, n.Map().Weight())
+				require.LessOrEqual(t, weight, int64(most+1024), "origins come on top")
+				for _, name := range names {
+					require.Equal(t, shares[name], n.Map().Share(name), "%s on %s", name, n.name)
+				}
+			}
+		}
+	})
+}
