@@ -15,8 +15,9 @@ import (
 
 var (
 	long    = flag.Duration("hostile.long", 0, "how long the campaign of all attacks at a time goes on; 0: it is left out")
-	only    = flag.String("hostile.only", "", "attacks of the campaign, separated by commas; none: all but floods")
+	only    = flag.String("hostile.only", "", "attacks of the campaign, separated by commas; none: all but floods, which need -hostile.most")
 	own     = flag.Bool("hostile.own", false, "attackers of each kind have a ticket of their own in the campaign, not one that was stolen for all of them")
+	most    = flag.Int("hostile.most", 0, "MiB that a registry may take on honest nodes in the campaign; floods take part then. 0: no limit")
 	without = flag.String("hostile.without", "", "attacks that are left out of the campaign, separated by commas")
 )
 
@@ -27,14 +28,14 @@ func campaign() (names []string) {
 		return strings.Split(*only, ",")
 	}
 	for _, name := range hostile.Attacks() {
-		if !strings.HasPrefix(name, "flood") && name != "eclipse" && name != "forgotten deletes" && !slices.Contains(strings.Split(*without, ","), name) {
+		if (*most > 0 || !isFlood(name)) && name != "eclipse" && name != "forgotten deletes" && !slices.Contains(strings.Split(*without, ","), name) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// TestAllAtATime runs all attacks but the floods beside each other, at 4 and at 20 attackers for each honest node. What
+// TestAllAtATime runs all attacks, floods if there is a limit, beside each other, at 4 and at 20 attackers for each honest node. What
 // members may delete is put back at the end.
 func TestAllAtATime(t *testing.T) {
 	if *long == 0 {
@@ -43,16 +44,19 @@ func TestAllAtATime(t *testing.T) {
 	names := campaign()
 	for _, ratio := range []int{4, 20} {
 		t.Run(fmt.Sprint(ratio, " to 1"), func(t *testing.T) {
-			e, m := newEnemies(t), newMesh(t, 3)
+			cfg := config()
+			cfg.MaxBytes = int64(*most) << 20
+			e, m := newEnemies(t), newMeshOf(t, 3, cfg)
 			var orders []hostile.Order
 			total := ratio * len(m.regs)
 			for i, name := range names {
 				if number := (total*(i+1))/len(names) - total*i/len(names); number > 0 {
-					orders = append(orders, hostile.Order{Attack: name, Number: number, Nodes: m.addrs(), Tickets: m.stolen(), Seed: *seed, Keys: 1000})
+					orders = append(orders, hostile.Order{Attack: name, Number: number, Nodes: m.addrs(), Tickets: m.stolen(), Seed: *seed, Keys: keysOf(name)})
 				}
 			}
 			before, spent, theirs := resident(t), effort(t), e.effort()
-			e.start(orders...)
+			e.start(slices.DeleteFunc(slices.Clone(orders), func(o hostile.Order) bool { return isFlood(o.Attack) })...)
+			e.join(slices.DeleteFunc(slices.Clone(orders), func(o hostile.Order) bool { return !isFlood(o.Attack) })...) // once all others are at it: they leave them little
 			began := time.Now()
 			rounds, lost, growth := []time.Duration(nil), 0, int64(0)
 			for time.Since(began) < *long {
@@ -70,7 +74,11 @@ func TestAllAtATime(t *testing.T) {
 					byKind[r.Attack] += n
 				}
 			}
-			m.settle()
+			if *most > 0 {
+				m.arrive() // nodes without room are not equal
+			} else {
+				m.settle()
+			}
 			m.requireNoBans()
 			m.requireClocks()
 			t.Logf("nodes %v, rounds %v", m.ids(), rounds)
@@ -80,6 +88,16 @@ func TestAllAtATime(t *testing.T) {
 			t.Logf("messages: %v", byKind)
 		})
 	}
+}
+
+func isFlood(attack string) bool { return strings.HasPrefix(attack, "flood") }
+
+// keysOf is how many keys an attacker of the campaign writes, where that is its attack.
+func keysOf(attack string) int {
+	if isFlood(attack) {
+		return 1_000_000
+	}
+	return 1000
 }
 
 // stolen are the attackers' tickets.

@@ -80,10 +80,16 @@ func newEnemies(t *testing.T) *enemies {
 	return e
 }
 
-// start begins attacks, and waits until each attacker has sent something hostile.
+// start begins attacks, and ends those under way.
 func (e *enemies) start(orders ...hostile.Order) {
 	e.t.Helper()
 	e.tell(hostile.Order{}) // where a test failed the attack may still run
+	e.join(orders...)
+}
+
+// join begins attacks beside those under way, and waits until each attacker has sent something hostile.
+func (e *enemies) join(orders ...hostile.Order) {
+	e.t.Helper()
 	for _, o := range orders {
 		e.tell(o)
 	}
