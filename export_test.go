@@ -16,6 +16,9 @@ var (
 	NewRand    = newRand
 )
 
+// FirstLimit bounds the first frame of an exchange.
+const FirstLimit = firstLimit
+
 // Tuned lets a node open its store with other options.
 func Tuned(cfg Config, tune func(*store.Options)) Config {
 	cfg.tune = tune

@@ -3,7 +3,9 @@ package minikv_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -342,4 +344,25 @@ func TestExpiredTicketsAreWorthNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, f.(*replica.Finish).Why, "expired")
 	}
+}
+
+// The longest hello, which asks for as many writes as it may, fits into the first frame of an exchange.
+func TestTheLongestHelloFits(t *testing.T) {
+	hello := &replica.Hello{Version: replica.Version, Registry: strings.Repeat("r", 16), Clock: math.MaxUint64, Keys: math.MaxUint64}
+	for range 16 {
+		hello.Wants = append(hello.Wants, crdt.Span{Actor: math.MaxUint64, Ranges: crdt.Ranges{{Lo: math.MaxUint64 - 1, Hi: math.MaxUint64}}})
+	}
+	data, err := replica.EncodeFrame(nil, hello)
+	require.NoError(t, err)
+	_, err = replica.DecodeFrame(data)
+	require.NoError(t, err)
+	hello.Wants = append(hello.Wants, hello.Wants[0])
+	more, err := replica.EncodeFrame(nil, hello)
+	require.NoError(t, err)
+	_, err = replica.DecodeFrame(more)
+	require.ErrorIs(t, err, replica.ErrProtocol)
+	keys, err := seal.NewKeys("r", [seal.SecretSize]byte{1}, make([]byte, 32))
+	require.NoError(t, err)
+	_, open := keys.Dial(seal.Nonce{}, "self", "peer", seal.First{Certificate: make([]byte, seal.CertificateSize), Hello: data})
+	require.LessOrEqual(t, len(open), minikv.FirstLimit)
 }

@@ -19,16 +19,17 @@ const (
 )
 
 // errFull is refused to peers as it is: there may be very many of it.
-var errFull = fmt.Errorf("%w: its writer holds too much of what it may hold", ErrFull)
+var errFull = fmt.Errorf("%w: the writer of an entry holds as much as it may", ErrFull)
 
-// checkRoom refuses an entry from a peer that takes more room than its writer has.
-func (r *Replica) checkRoom(e *lwwmap.Entry) error {
+// checkRoom refuses an entry from a peer that takes more room than its writer has. One that was seen is going to be ignored,
+// but for what is sent despite that.
+func (r *Replica) checkRoom(e *lwwmap.Entry, despite bool) error {
 	if r.cfg.MaxBytes == 0 || e.Kind == lwwmap.Origin {
 		return nil
 	}
 	held := r.m.Get(e.Kind, e.Key)
 	growth := e.Weight() - held.Weight()
-	if growth <= 0 || e.Deleted && !held.IsZero() || r.m.Context().Has(e.Dot) || !held.IsZero() && e.Order().Compare(held.Order()) <= 0 {
+	if growth <= 0 || e.Deleted && !held.IsZero() || !despite && r.m.Context().Has(e.Dot) || !held.IsZero() && e.Order().Compare(held.Order()) <= 0 {
 		return nil
 	}
 	limit := r.cfg.MaxBytes

@@ -153,6 +153,23 @@ func TestAFullReplicaTakesLeasesAndDeletesOfOthers(t *testing.T) {
 	require.Equal(t, 2, b.Map().Len(lwwmap.Lease))
 }
 
+// What is sent although it was seen takes room like anything else: a liar could send it under any dot.
+func TestNothingIsTakenBeyondTheLimitDespiteHavingBeenSeen(t *testing.T) {
+	a := newLimited(t, "a", 1, roomy)
+	flood := newNode(t, "flood", 2)
+	flood.fill(0, 5000)
+	a.hear(flood)
+	weight := a.Map().Weight()
+	l := lieTo(a, true)
+	f := &replica.Entries{Despite: true}
+	for i := range 1000 {
+		f.Entries = append(f.Entries, forge(lwwmap.Data, fmt.Sprint("liar", i), "v", flood.Actor(), uint64(2+i)))
+	}
+	require.NoError(t, l.say(l.hello(), claim(), lastEntries(), f))
+	require.Equal(t, weight, a.Map().Weight())
+	require.EqualValues(t, 1000, l.s.Stats().Refused)
+}
+
 // An entry is refused for no other reason than room, and leaves no trace.
 func TestARefusalForRoomIsNobodysFault(t *testing.T) {
 	a, b := newNode(t, "a", 1), newLimited(t, "b", 2, roomy)

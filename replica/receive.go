@@ -116,7 +116,7 @@ func (r *Replica) apply(at Instant, from string, e lwwmap.Entry, despite bool) (
 	if err := r.checkOwn(at, from, &e); err != nil {
 		return 0, err
 	}
-	if err := r.checkRoom(&e); err != nil {
+	if err := r.checkRoom(&e, despite); err != nil {
 		return 0, err
 	}
 	if err := r.makeRoom(&e); err != nil {
