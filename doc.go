@@ -71,7 +71,8 @@
 // # Limits
 //
 // Keys have 1 to 1,024 bytes, any bytes; values 0 to 1 MiB, or up to 16 MiB by [Config].MaxValueLen; a
-// batch has at most 100,000 writes and 64 MiB. A ticket names at most 8 peers.
+// batch has at most 100,000 writes and 64 MiB. A ticket names at most 8 peers. What all entries of a registry
+// may take has no limit unless [Config].MaxBytes sets one; then writes beyond it return [ErrFull].
 //
 // All methods of [Node], [Registry], [Lease], [Typed] and [Declared] are safe for concurrent use. A [Batch]
 // is not. A nil context is refused with [ErrInvalid].
