@@ -14,8 +14,9 @@ import (
 const (
 	// share is how many times of what is left free a writer may hold.
 	share = 2
-	// leaseRoom is the part of MaxBytes that comes on top for leases: locks go on where data has no room.
-	leaseRoom = 8
+	// metaRoom is the part of MaxBytes that comes on top for leases and origins: locks go on where data has no room, and
+	// it stays known who writes.
+	metaRoom = 8
 )
 
 // errFull is refused to peers as it is: there may be very many of it.
@@ -24,7 +25,7 @@ var errFull = fmt.Errorf("%w: the writer of an entry holds as much as it may", E
 // checkRoom refuses an entry from a peer that takes more room than its writer has. One that was seen is going to be ignored,
 // but for what is sent despite that.
 func (r *Replica) checkRoom(e *lwwmap.Entry, despite bool) error {
-	if r.cfg.MaxBytes == 0 || e.Kind == lwwmap.Origin {
+	if r.cfg.MaxBytes == 0 {
 		return nil
 	}
 	held := r.m.Get(e.Kind, e.Key)
@@ -32,11 +33,14 @@ func (r *Replica) checkRoom(e *lwwmap.Entry, despite bool) error {
 	if growth <= 0 || e.Deleted && !held.IsZero() || !despite && r.m.Context().Has(e.Dot) || !held.IsZero() && e.Order().Compare(held.Order()) <= 0 {
 		return nil
 	}
-	limit := r.cfg.MaxBytes
-	if e.Kind == lwwmap.Lease {
-		limit += limit / leaseRoom
+	limit, writer := r.cfg.MaxBytes, r.Writer(e.Dot.Actor)
+	if e.Kind != lwwmap.Data {
+		limit += limit / metaRoom
 	}
-	if r.hasRoom(r.Writer(e.Dot.Actor), growth, limit) {
+	if e.Kind == lwwmap.Origin {
+		writer = OriginPeer(e.Value)
+	}
+	if r.hasRoom(writer, growth, limit) {
 		return nil
 	}
 	r.stats.Refused.Full++
