@@ -123,7 +123,7 @@ type Config struct {
 	// beside, about what it takes in memory, not counting that Go lets memory grow to twice what is in use. A single writer gets
 	// two thirds of it, two get two fifths each, and so on: a writer may add as long as it holds less than twice what is then
 	// left. Where there is no room, [ErrFull] is returned; what peers send is refused and counted, and taken when there is
-	// room. Deletes, and writes that make an entry no larger, always go. Set it alike on all nodes of a registry: one with
+	// room. Deletes, and writes that make an entry no larger, always go; locks have an eighth more. Set it alike on all nodes of a registry: one with
 	// less room than the others is never equal to them, which exchanges with it try in vain. On a node with a directory, what
 	// a writer holds counts from the start of the node. Default 0: no limit; else at least 1 MiB.
 	MaxBytes int64

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,6 +10,10 @@ import (
 
 // applyBatch bounds the entries applied under one hold of the replica's lock.
 const applyBatch = 128
+
+// maxNoRoom is how much a session may bring for which there is no room, by weight, before it ends: it cannot make both sides
+// equal any more, and the next one would bring it again.
+const maxNoRoom = 64 << 10
 
 // handleEntries adds what the peer sent to the replica, and to the join.
 func (s *Session) handleEntries(at Instant, f *Entries) error {
@@ -22,7 +27,10 @@ func (s *Session) handleEntries(at Instant, f *Entries) error {
 		return fmt.Errorf("%w: frame of no entries", ErrProtocol)
 	}
 	for part := range slices.Chunk(f.Entries, applyBatch) {
-		s.applyAll(at, part, f.Despite)
+		if s.applyAll(at, part, f.Despite); s.noRoom > maxNoRoom {
+			s.finish(at, Unverified, "the registry has no room here for what comes")
+			return nil
+		}
 	}
 	s.gotLast = s.gotLast || f.Last
 	return nil
@@ -37,7 +45,9 @@ func (s *Session) applyAll(at Instant, entries []lwwmap.Entry, despite bool) {
 		e := &entries[i]
 		s.got++
 		if _, err := s.r.apply(at, s.peer, *e, despite); err != nil {
-			s.refused++
+			if s.refused++; errors.Is(err, ErrFull) {
+				s.noRoom += e.Weight()
+			}
 			continue
 		}
 		k := itemKey{e.Kind, e.Key}

@@ -167,7 +167,68 @@ func TestNothingIsTakenBeyondTheLimitDespiteHavingBeenSeen(t *testing.T) {
 	}
 	require.NoError(t, l.say(l.hello(), claim(), lastEntries(), f))
 	require.Equal(t, weight, a.Map().Weight())
-	require.EqualValues(t, 1000, l.s.Stats().Refused)
+	require.Equal(t, replica.Unverified, l.state())
+	require.Positive(t, l.s.Stats().Refused)
+}
+
+// A session that brings what there is no room for ends soon, but not before it has brought what others wrote.
+func TestASessionInVainIsShort(t *testing.T) {
+	a, flood, b := newNode(t, "a", 1), newNode(t, "flood", 2), newLimited(t, "b", 3, roomy)
+	flood.fill(0, 20_000)
+	a.hear(flood)
+	for i := range 8 { // actors on both sides of the flood's
+		c := newNode(t, fmt.Sprint("c", i), uint64(10+i))
+		c.put(fmt.Sprint("c", i), "v")
+		a.hear(c)
+	}
+	_, _, first := pipe(t, b, a)
+	for i := range 8 {
+		require.Equal(t, "v", b.get(fmt.Sprint("c", i)))
+	}
+	require.Greater(t, b.Map().Weight(), int64(roomy/2))
+	x, y, later := pipe(t, b, a)
+	for _, s := range []*replica.Session{x, y} {
+		state, _ := s.State()
+		require.Equal(t, replica.Unverified, state)
+	}
+	require.Less(t, first[1], 512<<10)
+	require.Less(t, later[1], 160<<10, "bytes of entries in vain")
+
+	b.PeerUp(b.now(), "a")
+	var longest time.Duration
+	for range 14 {
+		dial, after := b.untilDial(15 * time.Minute)
+		require.Equal(t, []string{"a"}, dial)
+		longest = max(longest, after)
+		wait(b.elapsed-a.elapsed, a)
+		pipe(t, b, a)
+	}
+	require.Greater(t, longest, 5*time.Minute)
+	require.LessOrEqual(t, longest, 13*time.Minute)
+}
+
+// What is missing of writers of little comes before what is missing of others, whatever the order of their actors.
+func TestWhoWritesLittleDoesNotWaitForWhoWritesMuch(t *testing.T) {
+	a, flood, b := newNode(t, "a", 1), newNode(t, "flood", 2), newNode(t, "b", 3)
+	flood.fill(0, 20_000)
+	a.hear(flood)
+	for i := range 8 {
+		c := newNode(t, fmt.Sprint("c", i), uint64(10+i))
+		c.put(fmt.Sprint("c", i), "v")
+		a.hear(c)
+	}
+	l := lieTo(a, true)
+	require.NoError(t, l.say(l.hello(), claim()))
+	for _, f := range l.hear() {
+		if entries, ok := f.(*replica.Entries); ok {
+			for i, e := range entries.Entries[:16] {
+				require.NotEqual(t, flood.Actor(), e.Dot.Actor, "entry %d", i)
+			}
+			break
+		}
+	}
+	sync(t, a, b)
+	require.Equal(t, 20_008, b.Map().Len(lwwmap.Data))
 }
 
 // Each actor that a peer takes is an entry for good: they count, too.

@@ -71,6 +71,8 @@ const (
 	turnPatience = time.Second
 	backoffFirst = 500 * time.Millisecond
 	backoffMost  = time.Minute
+	// backoffFull takes its place where there was no room for what the peer sent: there will hardly be any soon.
+	backoffFull = 10 * time.Minute
 	// maxSessions bounds the sessions that a replica opens at the same time.
 	maxSessions = 4
 	// seatSilent and seatMost are how long a session counts towards it before and after
@@ -314,7 +316,7 @@ func (s *schedule) began(id string, dialled bool, at Instant) (wanted bool) {
 	return wanted
 }
 
-func (s *schedule) ended(id string, dialled bool, state State, at Instant) {
+func (s *schedule) ended(id string, dialled bool, state State, full bool, at Instant) {
 	if dialled {
 		if i := slices.IndexFunc(s.seats, func(t seat) bool { return t.id == id }); i >= 0 {
 			s.seats = slices.Delete(s.seats, i, i+1)
@@ -338,7 +340,11 @@ func (s *schedule) ended(id string, dialled bool, state State, at Instant) {
 		return
 	}
 	p.fails++
-	p.at = at.Mono + s.jitter(min(backoffFirst<<min(p.fails-1, 10), backoffMost))
+	most := backoffMost
+	if full {
+		most = backoffFull
+	}
+	p.at = at.Mono + s.jitter(min(backoffFirst<<min(p.fails-1, 10), most))
 	p.wanted = true
 }
 

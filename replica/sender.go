@@ -8,14 +8,18 @@ import (
 )
 
 // sender streams the entries that a peer has not seen, in the order of their
-// dots: so the peer's context stays compact while they arrive, and a session
-// that was cut goes on where it stopped. Nothing is held but a cursor.
+// dots, but actors of whom much is missing after all others: so the peer's context
+// stays compact while they arrive, a session that was cut goes on where it
+// stopped, and who writes little does not wait for who writes much. Nothing is
+// held but a cursor.
 type sender struct {
 	snap    *lwwmap.Snapshot
 	seen    *crdt.Context // by the peer
 	todo    crdt.Span     // what is left of an actor's writes
 	from    crdt.Actor    // the first one after it
-	end     bool          // there is none
+	past    bool          // there is none
+	bulky   bool          // it is the turn of those of whom much is missing
+	later   bool          // there are such
 	picked  bool          // what is sent is told by only
 	picks   []crdt.Span   // of it, what is left
 	last    bool          // the end of the first round was said
@@ -47,17 +51,41 @@ func (s *sender) more() bool {
 		s.todo, s.picks = s.picks[0], s.picks[1:]
 		return true
 	}
-	if s.end || s.picked {
+	if s.picked {
+		return false
+	}
+	if s.find() {
+		return true
+	}
+	if s.bulky || !s.later {
+		return false
+	}
+	s.bulky, s.from, s.past = true, 0, false
+	return s.find()
+}
+
+// muchMissing is of how many writes of an actor the peer lacks more when it has to wait for its turn.
+const muchMissing = 1 << 10
+
+// find goes on to the next actor whose turn it is.
+func (s *sender) find() bool {
+	if s.past {
 		return false
 	}
 	for span := range s.snap.Context().From(s.from) {
-		if left := span.Ranges.Sub(s.seen.Of(span.Actor)); len(left) > 0 {
-			s.todo, s.from = crdt.Span{Actor: span.Actor, Ranges: left}, span.Actor+1
-			s.end = span.Actor == math.MaxUint64
-			return true
+		left := span.Ranges.Sub(s.seen.Of(span.Actor))
+		switch {
+		case len(left) == 0:
+			continue
+		case (left.Count() > muchMissing) != s.bulky:
+			s.later = true
+			continue
 		}
+		s.todo, s.from = crdt.Span{Actor: span.Actor, Ranges: left}, span.Actor+1
+		s.past = span.Actor == math.MaxUint64
+		return true
 	}
-	s.end = true
+	s.past = true
 	return false
 }
 

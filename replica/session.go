@@ -70,6 +70,7 @@ type Session struct {
 	got     uint64
 	refused uint64
 	reasons Refusals // of refused
+	noRoom  int64    // what entries weigh for which there was none
 	dropped int
 	told    *Status // last status sent
 	heard   *Status // last status received
@@ -538,7 +539,7 @@ func (s *Session) end(at Instant, state State) {
 		s.r.stats.Sessions.count(state)
 		return // whoever else lacks it was told of it, too
 	}
-	s.r.peers.ended(s.peer, s.dialer, state, at)
+	s.r.peers.ended(s.peer, s.dialer, state, s.noRoom > 0, at)
 	s.r.stats.Sessions.count(state)
 	if s.got > s.refused {
 		s.r.peers.pass(s.peer, at)
