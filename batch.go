@@ -201,21 +201,23 @@ func (b *Batch) check(at replica.Instant, w *batchWrite) error {
 	return b.r.rep.CheckWrite(at, b.write(at, w))
 }
 
-// checkRoom returns why all writes together are too much.
+// checkRoom returns why all writes together are too much. Of several to a key the last one counts.
 func (b *Batch) checkRoom(at replica.Instant) error {
 	if b.r.node.cfg.MaxBytes == 0 {
 		return nil
 	}
-	growth := int64(0)
-	for i := range b.writes {
-		w := b.write(at, &b.writes[i])
-		growth += b.r.rep.Growth(&w)
+	growth, seen := int64(0), make(map[string]bool, len(b.writes))
+	for i := len(b.writes) - 1; i >= 0; i-- {
+		if w := b.write(at, &b.writes[i]); !seen[w.Key] {
+			seen[w.Key] = true
+			growth += b.r.rep.Growth(&w)
+		}
 	}
 	return b.r.rep.CheckRoom(growth)
 }
 
 func (b *Batch) write(at replica.Instant, w *batchWrite) replica.Write {
-	out := replica.Write{Key: w.key, Delete: w.delete, Fence: w.fence}
+	out := replica.Write{Key: w.key, Delete: w.delete, Fence: w.fence, Fits: true}
 	if w.delete {
 		return out
 	}

@@ -21,8 +21,11 @@ const (
 	DefaultCacheBytes         = 64 << 20
 )
 
-// minMaxBytes is the lowest [Config].MaxBytes.
-const minMaxBytes = 1 << 20
+// minMaxBytes and maxMaxBytes are the lowest and the highest [Config].MaxBytes.
+const (
+	minMaxBytes = 1 << 20
+	maxMaxBytes = 1 << 50
+)
 
 // Discovery says how a node finds peers that nobody named.
 type Discovery string
@@ -119,13 +122,14 @@ type Config struct {
 	// configuration could never be equal.
 	MaxValueLen int
 
-	// MaxBytes bounds what all entries of a registry may take on this node, in bytes: of each its key, its value and some 180
-	// beside, about what it takes in memory, not counting that Go lets memory grow to twice what is in use. A single writer gets
-	// two thirds of it, two get two fifths each, and so on: a writer may add as long as it holds less than twice what is then
-	// left. Where there is no room, [ErrFull] is returned; what peers send is refused and counted, and taken when there is
-	// room. Deletes, and writes that make an entry no larger, always go; locks have an eighth more. Set it alike on all nodes of a registry: one with
-	// less room than the others is never equal to them, which exchanges with it try in vain. On a node with a directory, what
-	// a writer holds counts from the start of the node. Default 0: no limit; else at least 1 MiB.
+	// MaxBytes bounds what the data of a registry may take on this node, in bytes: of each entry its key, its value and some 180
+	// beside, about what it takes in memory, not counting that Go lets memory grow to twice what is in use. Locks, and the
+	// entries that say who writes, have a quarter more to themselves. A writer may add as long as it holds less than twice what
+	// is then left: a single one gets two thirds, two at the same time two fifths each. Where there is no room, [ErrFull] is
+	// returned; what peers send is refused and counted, and taken when there is room. Deletes always go, and writes of a value
+	// no longer than the one that is there. Set it alike on all nodes of a registry, and well above what is needed: a node that
+	// refused something is not equal to others, which exchanges with it try in vain. On a node with a directory, what a
+	// writer holds counts from the start of the node. Default 0: no limit; else 1 MiB to 1 PiB.
 	MaxBytes int64
 
 	// Durability says when a write returns on a node with a directory. Default [DurabilitySync].
@@ -218,8 +222,8 @@ func (c Config) validate() (Config, error) {
 	if err := orDefault("CacheBytes", &c.CacheBytes, profile.cache, 1<<20, math.MaxInt); err != nil {
 		return c, err
 	}
-	if c.MaxBytes != 0 && c.MaxBytes < minMaxBytes {
-		return c, detailf(ErrInvalid, "Config.MaxBytes is %d; it can be 0, for no limit, or %d and more", c.MaxBytes, minMaxBytes)
+	if c.MaxBytes != 0 && (c.MaxBytes < minMaxBytes || c.MaxBytes > maxMaxBytes) {
+		return c, detailf(ErrInvalid, "Config.MaxBytes is %d; it can be 0, for no limit, or %d to %d", c.MaxBytes, minMaxBytes, int64(maxMaxBytes))
 	}
 	if c.Durability > DurabilityAsync {
 		return c, detailf(ErrInvalid, "Config.Durability is %d; it can be DurabilitySync, DurabilityGroup or DurabilityAsync", c.Durability)

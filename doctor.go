@@ -232,7 +232,7 @@ func (d *doctor) room() {
 	}
 	crowded := []string{}
 	for _, r := range open {
-		if m := r.Metrics(); m.Weight > most/100*lowRoom || m.RefusedFull > 0 {
+		if m := r.Metrics(); m.Weight > most/100*lowRoom {
 			crowded = append(crowded, fmt.Sprintf("%q takes %.1f of %d MiB, and %d entries of peers were refused", r.name, float64(m.Weight)/(1<<20), most>>20, m.RefusedFull))
 		}
 	}

@@ -136,10 +136,10 @@ func TestAFloodLeavesRoom(t *testing.T) {
 }
 
 func TestMaxBytesIsChecked(t *testing.T) {
-	for _, n := range []int64{-1, 1, mib - 1} {
+	for _, n := range []int64{-1, 1, mib - 1, 1<<50 + 1} {
 		_, err := minikv.Open(context.Background(), "", minikv.Config{MaxBytes: n})
 		require.ErrorIs(t, err, minikv.ErrInvalid)
-		require.ErrorContains(t, err, "it can be 0, for no limit, or 1048576 and more")
+		require.ErrorContains(t, err, "it can be 0, for no limit, or 1048576 to 1125899906842624")
 	}
 }
 
@@ -162,4 +162,49 @@ func TestADirectoryTakesNoMoreThanMaxBytes(t *testing.T) {
 	require.LessOrEqual(t, r.Metrics().Weight, int64(mib))
 	require.NoError(t, r.Delete(context.Background(), "k1"))
 	require.NoError(t, n.Close())
+}
+
+// What overwrites others' entries takes them over, in a batch as well: nothing of it is refused half way.
+func TestABatchIsWrittenWhole(t *testing.T) {
+	ctx := context.Background()
+	a, b := openRegistry(t, online(t, minikv.Config{MaxBytes: mib}), "test"), openRegistry(t, online(t, minikv.Config{MaxBytes: mib}), "test")
+	connect(t, a.Node(), b.Node())
+	require.NoError(t, a.WaitSynced(within(t), 1))
+	for i := range 500 {
+		put(t, b, fmt.Sprint("k", i), strings.Repeat("b", 1000))
+	}
+	requireEqual(t, a, b)
+	batch := a.NewBatch()
+	for i := range 500 {
+		batch.Put(fmt.Sprint("k", i), []byte(strings.Repeat("a", 1000)))
+	}
+	batch.Put("new", make([]byte, 20_000))
+	batch.Delete("k0")
+	batch.Put("k0", []byte("again"))
+	_, err := batch.Commit(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "again", value(t, a, "k0"))
+	require.Len(t, value(t, a, "new"), 20_000)
+	requireEqual(t, a, b)
+}
+
+func TestAFullRegistryLetsThingsExpire(t *testing.T) {
+	ctx := context.Background()
+	r := openRegistry(t, openNode(t, minikv.Config{MaxBytes: mib}), "test")
+	n := fillRoom(t, r, "k")
+	for i := range n {
+		require.NoError(t, r.Expire(ctx, fmt.Sprint("k", i), 200*time.Millisecond))
+	}
+	require.Eventually(t, func() bool { return r.Metrics().Keys == 0 }, patience, time.Millisecond)
+	put(t, r, "k", "v")
+}
+
+func TestARefusedPutLeavesNoLease(t *testing.T) {
+	r := openRegistry(t, openNode(t, minikv.Config{MaxBytes: mib}), "test")
+	fillRoom(t, r, "k")
+	var l *minikv.Lease
+	_, err := r.Put(context.Background(), "locked", make([]byte, 1000), minikv.Locked(&l))
+	require.ErrorIs(t, err, minikv.ErrFull)
+	require.Nil(t, l)
+	require.Zero(t, r.Metrics().Leases)
 }

@@ -107,7 +107,9 @@ func (r *Registry) noteHello(id PeerID, hello *replica.Hello, at replica.Instant
 	r.mu.Lock()
 	p := r.peer(id, at)
 	p.seen, p.skew = at.Wall, hello.Wall.Time().Sub(at.Wall).Round(time.Millisecond)
-	p.state, p.keys = Digest(hello.State), hello.Keys
+	if Digest(hello.State) != (Digest{}) { // a fetch tells none
+		p.state, p.keys = Digest(hello.State), hello.Keys
+	}
 	behind, known := r.peersBehind(), len(r.peers)
 	warn := 2*behind > known && (r.warned == 0 || at.Mono-r.warned > warnEvery)
 	if warn {

@@ -77,8 +77,11 @@ func (r *Registry) putLocked(ctx context.Context, key string, value []byte, o pu
 	}
 	at := r.node.instant()
 	r.mu.Lock()
-	l, err := r.claimStep(at, key, lo)
+	var l *Lease
 	var rev Revision
+	if err = r.rep.CheckRoom(r.rep.Growth(&replica.Write{Key: key, Value: value})); err == nil { // else a lease would be left behind
+		l, err = r.claimStep(at, key, lo)
+	}
 	if err == nil {
 		o.lease = l
 		rev, err = r.putStep(at, key, value, &o)

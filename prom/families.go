@@ -61,7 +61,7 @@ var (
 	descInfo      = newDesc("node_info", "1; the node's id and its name for people are in the labels.", "node", "name")
 	descPeerInfo  = newDesc("peer_info", "1 for each connected peer; how it is reached is in the labels: direct, relayed or punched.", "peer", "transport", "path")
 	descPeerBytes = newDesc("peer_bytes_total", "Bytes exchanged with the peer, gossip and exchanges together, by direction: in, out.", "peer", "direction")
-	descRefused   = newDesc("refused_total", "What was refused, by kind: skew (stamp too far ahead), bounds (over the limits), forged (under another peer's name), malformed (entries that no node writes), message (messages that cannot be read).", "registry", "kind")
+	descRefused   = newDesc("refused_total", "What was refused, by kind: skew (stamp too far ahead), bounds (over the limits), forged (under another peer's name), malformed (entries that no node writes), full (no room under the limit), message (messages that cannot be read).", "registry", "kind")
 	descSyncs     = newDesc("syncs_total", "Exchanges, by result: verified equal, or failed.", "registry", "result")
 	descSyncBytes = newDesc("sync_bytes_total", "Bytes of exchanges, by direction: in, out.", "registry", "direction")
 	descWriteTime = newDesc("write_duration_seconds", "Time of a local write, the wait for the disk included: every one with a directory, one in sixteen in memory.", "registry")

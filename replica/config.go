@@ -53,6 +53,7 @@ func (c *Config) fill() {
 	if c.SyncEvery <= 0 {
 		c.SyncEvery = DefaultSyncEvery
 	}
+	c.MaxBytes = min(max(c.MaxBytes, 0), mostBytes)
 	c.MaxKey, c.MaxValue = min(c.MaxKey, lwwmap.MaxKeyLen), min(c.MaxValue, lwwmap.MaxValueLen)
 	if c.Lock == nil {
 		c.Lock = noLock{}

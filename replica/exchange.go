@@ -27,7 +27,7 @@ func (s *Session) handleEntries(at Instant, f *Entries) error {
 		return fmt.Errorf("%w: frame of no entries", ErrProtocol)
 	}
 	for part := range slices.Chunk(f.Entries, applyBatch) {
-		if s.applyAll(at, part, f.Despite); s.noRoom > maxNoRoom {
+		if s.applyAll(at, part, f.Despite); s.noRoom > maxNoRoom && s.sending.idle() {
 			s.finish(at, Unverified, "the registry has no room here for what comes")
 			return nil
 		}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,7 +30,7 @@ type Fetch struct {
 	Wants []crdt.Span
 }
 
-// Fetches returns what the last Tick found to be fetched now, each to be opened by DialFetch.
+// Fetches returns what the last Tick found to be fetched now, each to be opened by DialFetch before the next Tick.
 func (r *Replica) Fetches() []Fetch {
 	all := r.peers.fetches
 	r.peers.fetches = nil
@@ -52,7 +53,9 @@ func (s *schedule) fetch(r *Replica, g *gap, at Instant) {
 	}
 	p := s.find(r.Writer(g.actor))
 	if p == nil && g.fetches == 0 {
-		p = s.find(g.via)
+		if p = s.find(g.via); p != nil && s.isFetching(p.id) {
+			p = nil
+		}
 	}
 	if p == nil || p.takes {
 		p = s.giver()
@@ -60,7 +63,7 @@ func (s *schedule) fetch(r *Replica, g *gap, at Instant) {
 	missing := g.missing(r.m.Context())
 	switch {
 	case len(missing) == 0:
-		g.fetches = maxFetches
+		g.fetchAt = at.Mono + s.jitter(backoffFirst)
 	case !s.want(p.id, crdt.Span{Actor: g.actor, Ranges: missing}, at):
 		g.fetchAt = at.Mono + fetchAgain
 	default:
@@ -83,7 +86,7 @@ func (g *gap) missing(seen *crdt.Context) crdt.Ranges {
 // want adds to what is to be fetched from a peer, and says whether there was room. Of a peer there is one fetch at a time, and
 // of all there are few, not counting those that the peer has let stall.
 func (s *schedule) want(peer string, span crdt.Span, at Instant) bool {
-	if _, busy := s.fetching[peer]; busy {
+	if s.isFetching(peer) {
 		return false
 	}
 	i := slices.IndexFunc(s.fetches, func(f Fetch) bool { return f.Peer == peer })
@@ -106,6 +109,20 @@ func (s *schedule) want(peer string, span crdt.Span, at Instant) bool {
 	}
 	f.Wants = append(f.Wants, span)
 	return true
+}
+
+func (s *schedule) isFetching(peer string) bool {
+	_, is := s.fetching[peer]
+	return is
+}
+
+// noRoom is told that there is none for what an actor wrote: it is not asked for again.
+func (s *schedule) noRoom(a crdt.Actor) {
+	for i := range s.gaps {
+		if g := &s.gaps[i]; g.actor == a {
+			g.fetches, g.tries = maxFetches, maxGapTries
+		}
+	}
 }
 
 func countRanges(spans []crdt.Span) (n int) {
@@ -186,7 +203,9 @@ func (s *Session) applyFetched(at Instant, entries []lwwmap.Entry) {
 	for i := range entries {
 		s.got++
 		if _, err := s.r.apply(at, s.peer, entries[i], false); err != nil {
-			s.refused++
+			if s.refused++; errors.Is(err, ErrFull) {
+				s.r.peers.noRoom(entries[i].Dot.Actor)
+			}
 		}
 	}
 }

@@ -119,7 +119,8 @@ func TestAFetchInVainIsNotRepeatedForEver(t *testing.T) {
 	}
 	require.Equal(t, 3, fetches)
 	require.True(t, dialled)
-	require.EqualValues(t, 3, f.b.Stats().Sessions.Failed)
+	require.EqualValues(t, 3, f.b.Stats().Sessions.Unfetched)
+	require.Zero(t, f.b.Stats().Sessions.Failed)
 }
 
 // There is one fetch of a peer at a time.
@@ -302,4 +303,86 @@ func TestAFetchChangesNothingThatASessionComesTo(t *testing.T) {
 			require.Equal(t, plain[i].Map().Context().Count(), fetched[i].Map().Context().Count())
 		}
 	})
+}
+
+// A fetch of what there is no room for is not repeated.
+func TestWhatHasNoRoomIsFetchedOnce(t *testing.T) {
+	a, b := newNode(t, "a", 1), newLimited(t, "b", 2, roomy)
+	b.PeerUp(b.now(), "a")
+	for range 6 { // sessions that fail, so that the next one has to wait
+		b.untilDial(time.Minute)
+		b.Dial(b.now(), "a").Abort(b.now(), errCut)
+	}
+	wait(b.elapsed, a)
+	a.put("first", "v")
+	a.put("large", strings.Repeat("v", roomy))
+	gossip(t, a, b)
+	fetches := 0
+	for range 500 {
+		wait(10*time.Millisecond, a, b)
+		b.tick()
+		for _, due := range b.Fetches() {
+			fetch(t, b, a, due.Wants...)
+			fetches++
+		}
+	}
+	require.Equal(t, 1, fetches)
+	require.EqualValues(t, 1, b.Stats().Refused.Full)
+}
+
+// While a session has to wait and a fetch is under way there is nothing to do.
+func TestAWaitForAFetchIsNoBusyOne(t *testing.T) {
+	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
+	b.PeerUp(b.now(), "a")
+	for range 6 { // sessions that fail
+		b.untilDial(time.Minute)
+		b.Dial(b.now(), "a").Abort(b.now(), errCut)
+	}
+	a.put("first", "v")
+	wait(b.elapsed, a)
+	gossip(t, a, b)
+	a.put("large", large)
+	gossip(t, a, b)
+	fetches, busy := 0, 0
+	for end := b.elapsed + 5*time.Second; b.elapsed < end; {
+		next := b.NextTick(b.now(), time.Second)
+		if next == 0 {
+			busy++
+		}
+		b.elapsed += max(next, time.Millisecond)
+		b.tick()
+		for _, due := range b.Fetches() {
+			b.DialFetch(b.now(), due)
+			fetches++
+		}
+	}
+	require.Equal(t, 1, fetches)
+	require.Less(t, busy, 10)
+}
+
+// An answer to a fetch is no exchange that found both equal, whatever the peer says.
+func TestAFetchVerifiesNothing(t *testing.T) {
+	a := newNode(t, "a", 1)
+	a.put("k", "v")
+	l := lieTo(a, true)
+	hello := l.hello()
+	hello.Wants = []crdt.Span{spanOf(a, 1, 2)}
+	require.NoError(t, l.say(hello))
+	require.ErrorIs(t, l.say(&replica.Finish{State: replica.Equal}), replica.ErrProtocol)
+	require.Zero(t, a.Stats().Sessions.Equal)
+}
+
+func TestAnswersLeaveWhatWasAskedForAsItIs(t *testing.T) {
+	a, b := newNode(t, "a", 1), newNode(t, "b", 2)
+	a.put("k", "v")
+	a.put("l", "v")
+	asks := b.DialFetch(b.now(), replica.Fetch{Peer: "a", Wants: []crdt.Span{spanOf(a, 1, 3)}})
+	answers := a.Accept(a.now(), "b")
+	for _, ends := range [][2]*replica.Session{{asks, answers}, {answers, asks}} { // without the codec
+		for f, ok := ends[0].Next(a.now()); ok; f, ok = ends[0].Next(a.now()) {
+			require.NoError(t, ends[1].Handle(a.now(), f))
+		}
+	}
+	requireFetched(t, asks, answers)
+	require.Equal(t, "v", b.get("l"))
 }

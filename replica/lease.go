@@ -221,8 +221,16 @@ func checkTerms(ttl time.Duration, meta []byte) error {
 	return nil
 }
 
+// leaseWeight is about what a lease weighs beyond its key and meta data.
+const leaseWeight = 300
+
 // claim takes an epoch above that of the record known, which may be none.
 func (r *Replica) claim(at Instant, key string, nonce uint64, ttl time.Duration, meta []byte, above lwwmap.Token) (lwwmap.Token, error) {
+	if r.m.Get(lwwmap.Lease, key).IsZero() {
+		if err := r.checkOwnRoom(lwwmap.Lease, leaseWeight+int64(len(key)+len(meta))); err != nil {
+			return lwwmap.Token{}, err
+		}
+	}
 	if err := r.ensureActor(at); err != nil {
 		return lwwmap.Token{}, err
 	}

@@ -93,6 +93,9 @@ func (r *Replica) mintActor(at Instant, above crdt.Actor) error {
 		actor, nonce = r.freshActor(actor)
 	}
 	r.actor = actor
+	if r.minted != nil {
+		r.minted[actor] = true
+	}
 	r.out = outbox{actor: actor}
 	_, _, err = r.commit(at, Origin(r.cfg.Peer, nonce, stamp))
 	return err

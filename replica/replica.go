@@ -22,6 +22,7 @@ type Replica struct {
 	ranges ranges
 
 	newcomers newcomers
+	minted    map[crdt.Actor]bool // as which this replica has written since New; nil without Config.MaxBytes
 }
 
 // New returns a replica that continues with the state m, or with an empty one
@@ -35,7 +36,8 @@ func New(cfg Config, m *lwwmap.Map, at Instant) *Replica {
 	r := &Replica{cfg: cfg, m: m, newcomers: newcomers{}}
 	cfg.Clock.Restore(m.Clock())
 	if cfg.MaxBytes > 0 {
-		m.TrackShares(r.Writer)
+		r.minted = map[crdt.Actor]bool{}
+		m.TrackShares(r.owner)
 	}
 	r.leases.init(m, at)
 	r.peers.init(cfg)
@@ -60,6 +62,7 @@ type Write struct {
 	Expires hlc.Timestamp // of a value
 	Delete  bool
 	Fence   lwwmap.Token
+	Fits    bool // CheckRoom was asked, as for a batch
 }
 
 // Write makes a write to the data of the registry. It returns the new record
@@ -69,7 +72,7 @@ func (r *Replica) Write(at Instant, w Write) (now, was lwwmap.Record, err error)
 	if err := r.CheckWrite(at, w); err != nil {
 		return lwwmap.Record{}, lwwmap.Record{}, err
 	}
-	if r.cfg.MaxBytes > 0 {
+	if r.cfg.MaxBytes > 0 && !w.Fits {
 		if err := r.CheckRoom(r.Growth(&w)); err != nil {
 			return now, was, err
 		}
@@ -273,8 +276,9 @@ func (r *Refusals) add(o Refusals) {
 
 // SessionCounts counts sessions by how they ended.
 type SessionCounts struct {
-	Equal, Merged, Unverified, Fetched, Failed uint64
-	Audits                                     uint64
+	Equal, Merged, Unverified, Failed uint64
+	Audits                            uint64
+	Fetched, Unfetched                uint64 // fetches, asked for or answered, and those that came to no end
 }
 
 // Stats returns the counts.

@@ -72,7 +72,7 @@ const (
 	backoffFirst = 500 * time.Millisecond
 	backoffMost  = time.Minute
 	// backoffFull takes its place where there was no room for what the peer sent: there will hardly be any soon.
-	backoffFull = 10 * time.Minute
+	backoffFull = backoffFirst << 10
 	// maxSessions bounds the sessions that a replica opens at the same time.
 	maxSessions = 4
 	// seatSilent and seatMost are how long a session counts towards it before and after
@@ -150,8 +150,8 @@ func (s *schedule) missed(a crdt.Actor, has crdt.Ranges, upTo uint64, via string
 		}
 		if upTo > g.upTo && g.upTo > 0 && len(has) > 0 && has[0].Lo == 1 && has[0].Hi >= g.upTo {
 			*g = fresh // it has been filled, and this is another one
-		} else {
-			g.upTo = max(g.upTo, upTo)
+		} else if upTo > g.upTo {
+			g.upTo, g.fetches = upTo, 0
 		}
 		return
 	}
@@ -196,6 +196,7 @@ func (s *schedule) checkGaps(r *Replica, at Instant) {
 		}
 		if p.at > at.Mono && p.fails > 0 && g.fetches < maxFetches {
 			s.fetch(r, g, at) // the session has to wait
+			g.at = max(g.at, g.fetchAt)
 			continue
 		}
 		p.want(at)

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/minikv/minikv/crdt"
+	"github.com/minikv/minikv/hlc"
 	"github.com/minikv/minikv/lwwmap"
 )
 
@@ -16,10 +17,13 @@ type sender struct {
 	snap    *lwwmap.Snapshot
 	seen    *crdt.Context // by the peer
 	todo    crdt.Span     // what is left of an actor's writes
-	from    crdt.Actor    // the first one after it
+	start   crdt.Actor    // where each pass over the actors begins
+	from    crdt.Actor    // the first one after todo's
+	wrapped bool          // it goes on from the first actor to start
 	past    bool          // there is none
 	bulky   bool          // it is the turn of those of whom much is missing
-	later   bool          // there are such
+	second  bool          // and this is the second pass
+	later   bool          // there are some for the other one
 	picked  bool          // what is sent is told by only
 	picks   []crdt.Span   // of it, what is left
 	last    bool          // the end of the first round was said
@@ -36,11 +40,23 @@ func (s *sender) init(snap *lwwmap.Snapshot, seen *crdt.Context) {
 	if s.frame == 0 {
 		s.frame = MaxDelta
 	}
-	s.snap, s.seen = snap, seen
+	s.snap, s.seen, s.from = snap, seen, s.start
 }
 
-// only has it send some writes, whatever the peer has seen. It takes spans over.
-func (s *sender) only(spans []crdt.Span) { s.picked, s.picks = true, spans }
+// shuffle has it begin anywhere: for a session that may end early again, as the last one did, so that after some all that is
+// missing had its turn.
+func (s *sender) shuffle(by hlc.Timestamp) {
+	spread := uint64(by) * 0x9e3779b97f4a7c15 // what hardly differs (Knuth, volume 3, section 6.4)
+	s.start, s.bulky = crdt.Actor(spread), spread>>32&1 == 1
+}
+
+// only has it send some writes, whatever the peer has seen.
+func (s *sender) only(spans []crdt.Span) {
+	s.picked = true
+	for _, span := range spans {
+		s.picks = append(s.picks, crdt.Span{Actor: span.Actor, Ranges: span.Ranges.Clone()}) // above changes them
+	}
+}
 
 // more finds the writes that are to be sent next, false if there are none.
 func (s *sender) more() bool {
@@ -57,10 +73,10 @@ func (s *sender) more() bool {
 	if s.find() {
 		return true
 	}
-	if s.bulky || !s.later {
+	if s.second || !s.later {
 		return false
 	}
-	s.bulky, s.from, s.past = true, 0, false
+	s.bulky, s.second, s.from, s.wrapped, s.past = !s.bulky, true, s.start, false, false
 	return s.find()
 }
 
@@ -69,24 +85,33 @@ const muchMissing = 1 << 10
 
 // find goes on to the next actor whose turn it is.
 func (s *sender) find() bool {
-	if s.past {
-		return false
-	}
-	for span := range s.snap.Context().From(s.from) {
-		left := span.Ranges.Sub(s.seen.Of(span.Actor))
-		switch {
-		case len(left) == 0:
-			continue
-		case (left.Count() > muchMissing) != s.bulky:
-			s.later = true
-			continue
+	for !s.past {
+		for span := range s.snap.Context().From(s.from) {
+			if s.wrapped && span.Actor >= s.start {
+				break
+			}
+			left := span.Ranges.Sub(s.seen.Of(span.Actor))
+			switch {
+			case len(left) == 0:
+				continue
+			case (left.Count() > muchMissing) != s.bulky:
+				s.later = true
+				continue
+			}
+			s.todo, s.from = crdt.Span{Actor: span.Actor, Ranges: left}, span.Actor+1
+			if span.Actor == math.MaxUint64 {
+				s.wrap()
+			}
+			return true
 		}
-		s.todo, s.from = crdt.Span{Actor: span.Actor, Ranges: left}, span.Actor+1
-		s.past = span.Actor == math.MaxUint64
-		return true
+		s.wrap()
 	}
-	s.past = true
 	return false
+}
+
+// wrap goes on at the first actor, once.
+func (s *sender) wrap() {
+	s.from, s.wrapped, s.past = 0, true, s.wrapped || s.start == 0
 }
 
 // idle says whether nothing waits to be sent.

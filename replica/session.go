@@ -103,9 +103,13 @@ func (r *Replica) Accept(at Instant, peer string) *Session {
 
 func (r *Replica) newSession(at Instant, peer string, dialer bool) *Session {
 	wanted := r.peers.began(peer, dialer, at)
-	return &Session{
+	s := &Session{
 		r: r, peer: peer, instead: wanted, dialer: dialer, snap: r.m.Snapshot(), clock: r.cfg.Clock.Reading(at.Wall), wall: r.Now(at),
 	}
+	if p := r.peers.find(peer); p != nil && p.fails > 0 {
+		s.sending.shuffle(s.clock)
+	}
+	return s
 }
 
 // Outdated says whether the replica has seen writes since the session began, which are no part of it; of a session
@@ -393,7 +397,7 @@ func (s *Session) addSpans(spans []crdt.Span) error {
 
 func (s *Session) handleFinish(at Instant, f *Finish) error {
 	switch {
-	case f.State == Equal && !s.dialer && s.helloed && s.peerContext == nil:
+	case f.State == Equal && !s.dialer && s.helloed && s.peerContext == nil && !s.answers:
 		s.end(at, Equal)
 	case f.State == Unverified:
 		s.end(at, Unverified)
@@ -536,8 +540,13 @@ func (s *Session) end(at Instant, state State) {
 	s.ranges = 0
 	if s.wants != nil {
 		delete(s.r.peers.fetching, s.peer)
-		s.r.stats.Sessions.count(state)
+		s.r.stats.Sessions.countFetch(state)
 		return // whoever else lacks it was told of it, too
+	}
+	if s.answers {
+		s.r.peers.ended(s.peer, s.dialer, Fetched, false, at) // whatever became of it
+		s.r.stats.Sessions.countFetch(state)
+		return
 	}
 	s.r.peers.ended(s.peer, s.dialer, state, s.noRoom > 0, at)
 	s.r.stats.Sessions.count(state)
@@ -557,9 +566,15 @@ func (c *SessionCounts) count(state State) {
 		c.Merged++
 	case Unverified:
 		c.Unverified++
-	case Fetched:
-		c.Fetched++
 	default:
 		c.Failed++
+	}
+}
+
+func (c *SessionCounts) countFetch(state State) {
+	if state == Fetched {
+		c.Fetched++
+	} else {
+		c.Unfetched++
 	}
 }
