@@ -31,12 +31,15 @@ func (l *link) dial(ctx context.Context, peer string) {
 	})
 }
 
-// fetch asks a peer for some writes, and lets that run.
-func (l *link) fetch(ctx context.Context, f replica.Fetch) {
-	l.run(ctx, f.Peer, func() error {
+// fetch runs a session that asks a peer for some writes.
+func (l *link) fetch(ctx context.Context, s *replica.Session) {
+	l.run(ctx, s.Peer(), func() error {
 		short, cancel := context.WithTimeout(ctx, fetchLimit)
 		defer cancel()
-		_, err := l.open(short, PeerID(f.Peer), func(at replica.Instant) *replica.Session { return l.r.rep.DialFetch(at, f) })
+		_, err := l.open(short, PeerID(s.Peer()), func(replica.Instant) *replica.Session { return s })
+		if err != nil {
+			s.Abort(l.r.node.instant(), err) // it may not have begun
+		}
 		return err
 	})
 }

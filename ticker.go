@@ -35,7 +35,10 @@ func (r *Registry) tick(ctx context.Context) time.Duration {
 		return idleTick
 	}
 	dial, more := r.rep.Tick(at)
-	fetches := r.rep.Fetches()
+	var fetches []*replica.Session
+	for _, f := range r.rep.Fetches() {
+		fetches = append(fetches, r.rep.DialFetch(at, f))
+	}
 	wait := r.rep.NextTick(at, idleTick)
 	r.quarantine.expire(at.Wall)
 	if more {
@@ -46,8 +49,8 @@ func (r *Registry) tick(ctx context.Context) time.Duration {
 	for _, peer := range dial {
 		r.link.dial(ctx, peer)
 	}
-	for _, f := range fetches {
-		r.link.fetch(ctx, f)
+	for _, s := range fetches {
+		r.link.fetch(ctx, s)
 	}
 	return wait
 }

@@ -37,7 +37,8 @@ func (r *Replica) Fetches() []Fetch {
 	return all
 }
 
-// DialFetch begins a session that fetches. It ends Fetched when the peer has sent what it has of it.
+// DialFetch begins a session that fetches; whoever cannot run it aborts it. It ends Fetched when the peer has sent what it has
+// of it.
 func (r *Replica) DialFetch(at Instant, f Fetch) *Session {
 	r.peers.fetching[f.Peer] = at.Mono
 	s := &Session{r: r, peer: f.Peer, dialer: true, wants: f.Wants, clock: r.cfg.Clock.Reading(at.Wall), wall: r.Now(at)}
