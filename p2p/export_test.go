@@ -61,6 +61,32 @@ func DialLearnt(ctx context.Context, h *Host, id string) error {
 	return h.host.Connect(ctx, peer.AddrInfo{ID: p})
 }
 
+// DialAnyway ends a dial that had begun before anything could be said against it.
+func DialAnyway(ctx context.Context, h *Host, addr string) error {
+	info, err := parsePeer(addr)
+	if err != nil {
+		return err
+	}
+	h.gate.name(info.ID, info.Addrs)
+	defer h.gate.forget(info.ID)
+	return h.dial(ctx, *info)
+}
+
+// Find is told of a peer as by a finder.
+func Find(h *Host, addr string) error {
+	info, err := parsePeer(addr)
+	if err == nil {
+		h.redial.keepFor(info.ID, foundKept)
+	}
+	return err
+}
+
+// Keeps says whether the host dials a peer whenever it is lost.
+func Keeps(h *Host, id string) bool {
+	p, err := peer.Decode(id)
+	return err == nil && h.redial.keeps(p)
+}
+
 // QueuedFor is how much is queued for the peer's gossip stream.
 func QueuedFor(h *Host, id string) int {
 	p, err := peer.Decode(id)

@@ -344,7 +344,7 @@ func (h *Host) Connect(ctx context.Context, addr string) (string, error) {
 	if h.isClosed() {
 		return "", ErrClosed
 	}
-	known := h.redial.keeps(info.ID)
+	known, shunned := h.redial.keeps(info.ID), h.redial.want(info.ID)
 	if h.ledger.pardon(info.ID) {
 		h.bansChanged()
 	}
@@ -353,6 +353,9 @@ func (h *Host) Connect(ctx context.Context, addr string) (string, error) {
 		if !known {
 			h.gate.forget(info.ID)
 		}
+		if shunned {
+			h.redial.shun(info.ID)
+		}
 		return "", fmt.Errorf("p2p: connecting to %s: %w", addr, err)
 	}
 	h.redial.keep(info)
@@ -360,7 +363,8 @@ func (h *Host) Connect(ctx context.Context, addr string) (string, error) {
 }
 
 // Disconnect closes all connections to the peer and forgets its addresses, so
-// that it is not dialled again, static or not. The peer may still dial this host.
+// that it is not dialled again, static or not; a dial under way comes to nothing.
+// The peer may still dial this host.
 func (h *Host) Disconnect(id string) error {
 	p, err := peer.Decode(id)
 	if err != nil {

@@ -60,6 +60,15 @@ func hasDirect(conns map[network.Conn]struct{}) bool {
 	return false
 }
 
+func hasInbound(conns map[network.Conn]struct{}) bool {
+	for c := range conns {
+		if c.Stat().Direction == network.DirInbound {
+			return true
+		}
+	}
+	return false
+}
+
 func hasLimited(conns map[network.Conn]struct{}) bool {
 	for c := range conns {
 		if c.Stat().Limited {

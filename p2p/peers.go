@@ -65,6 +65,9 @@ func (t *peerTable) Connected(_ network.Network, c network.Conn) {
 	if t.ended {
 		return
 	}
+	if c.Stat().Direction == network.DirOutbound && t.h.redial.shuns(p) && !hasInbound(t.conns[p]) {
+		t.h.goRun(func() { _ = c.Close() }) // a dial that was under way at Disconnect, and had got past all who could stop it
+	}
 	if len(t.conns[p]) == 0 {
 		t.conns[p] = make(map[network.Conn]struct{})
 		t.since[p] = time.Now()

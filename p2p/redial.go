@@ -89,6 +89,9 @@ func (r *redialer) keepFor(p peer.ID, limit time.Duration) {
 	if limit == 0 {
 		delete(r.unwant, p)
 	}
+	if _, shunned := r.unwant[p]; shunned { // Disconnect came while it was being found
+		return
+	}
 	if k := r.kept[p]; k != nil {
 		if k.limit != 0 && (limit == 0 || limit > k.limit) {
 			k.limit = limit
@@ -131,16 +134,32 @@ func (r *redialer) shuns(p peer.ID) bool {
 
 // drop forgets the peer, and does not let it be found again.
 func (r *redialer) drop(p peer.ID) {
+	r.shun(p)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if k := r.kept[p]; k != nil {
 		k.cancel()
 		delete(r.kept, p)
 	}
+	r.h.host.ConnManager().Unprotect(p, protectTag)
+}
+
+// shun has no connection to the peer made from here.
+func (r *redialer) shun(p peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.unwant) < maxBook {
 		r.unwant[p] = struct{}{}
 	}
-	r.h.host.ConnManager().Unprotect(p, protectTag)
+}
+
+// want ends shun, and reports whether there was anything to end.
+func (r *redialer) want(p peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, shunned := r.unwant[p]
+	delete(r.unwant, p)
+	return shunned
 }
 
 // forget removes k, unless another has taken its place.

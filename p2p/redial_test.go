@@ -137,6 +137,28 @@ func TestDisconnectForgets(t *testing.T) {
 	require.Error(t, a.Disconnect("nonsense"))
 }
 
+// What is under way when a peer is disconnected does not bring it back.
+func TestDisconnectEndsDialsUnderWay(t *testing.T) {
+	a, b := newHost(t), newHost(t)
+	connect(t, a, b)
+	require.NoError(t, a.Disconnect(b.ID()))
+	eventually(t, func() bool { return !isPeer(a, b.ID()) }, "still connected")
+	_ = p2p.DialAnyway(t.Context(), a, b.Addrs()[0]) // it may be told that the connection is gone already
+	eventually(t, func() bool { return !isPeer(a, b.ID()) && !isPeer(b, a.ID()) }, "a dial brought it back")
+	require.NoError(t, p2p.Find(a, b.Addrs()[0]))
+	require.False(t, p2p.Keeps(a, b.ID()), "it was found meanwhile, and is dialled again")
+	connect(t, b, a)
+	eventually(t, func() bool { return isPeer(a, b.ID()) }, "the peer may dial")
+	require.NoError(t, b.Disconnect(a.ID()))
+	eventually(t, func() bool { return !isPeer(a, b.ID()) }, "still connected")
+	_, err := a.Connect(t.Context(), "/ip4/127.0.0.1/tcp/1/p2p/"+b.ID())
+	require.Error(t, err)
+	_ = p2p.DialAnyway(t.Context(), a, b.Addrs()[0])
+	eventually(t, func() bool { return !isPeer(a, b.ID()) && !isPeer(b, a.ID()) }, "a Connect that failed made it welcome")
+	connect(t, a, b)
+	require.True(t, p2p.Keeps(a, b.ID()))
+}
+
 func TestConnectErrors(t *testing.T) {
 	a := newHost(t)
 	gone := newRestartable(t, "tcp")
