@@ -116,13 +116,20 @@ func (h *Host) proveOthers(fresh network.Conn) {
 // proveConn pings over a connection, and leaves the peer if there is no answer: not the
 // one connection alone, for gossipsub forgets a peer's topics with the stream that it
 // had over the dead one, and the peer does not tell them again over the living one.
+// Only silence counts. A connection that ends is no secret, and a peer that refuses the
+// ping, as it does when several come at once over as many connections, lives.
 func (h *Host) proveConn(c network.Conn) {
 	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(h.ctx, "prove"), proofTimeout)
 	defer cancel()
-	if err := pingOver(ctx, c); err != nil && h.ctx.Err() == nil && !errors.Is(err, errNoPing) {
+	if err := pingOver(ctx, c); isSilence(err) && h.ctx.Err() == nil && !c.IsClosed() {
 		h.log.Debug("a connection is dead: leaving the peer, to connect anew", "peer", c.RemotePeer(), "at", c.RemoteMultiaddr(), "err", err)
 		_ = h.host.Network().ClosePeer(c.RemotePeer())
 	}
+}
+
+func isSilence(err error) bool {
+	late, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && late.Timeout()
 }
 
 var errNoPing = errors.New("the peer answers no pings")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -85,6 +86,22 @@ func Find(h *Host, addr string) error {
 func Keeps(h *Host, id string) bool {
 	p, err := peer.Decode(id)
 	return err == nil && h.redial.keeps(p)
+}
+
+// Prove has all connections to a peer prove at once that they are alive, each so many times.
+func Prove(h *Host, id string, times int) error {
+	p, err := peer.Decode(id)
+	if err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	for _, c := range h.host.Network().ConnsToPeer(p) {
+		for range times {
+			all.Go(func() { h.proveConn(c) })
+		}
+	}
+	all.Wait()
+	return nil
 }
 
 // QueuedFor is how much is queued for the peer's gossip stream.

@@ -44,11 +44,17 @@ func netDir(t *testing.T) string {
 	return dir
 }
 
-// serveOn starts a node on a machine and waits until it answers.
+// serveOn starts a node with the public registry r on a machine and waits until it answers.
 func serveOn(t *testing.T, dir string, h *netlab.Host, args ...string) *netNode {
 	t.Helper()
+	return startOn(t, dir, h, append([]string{"--public", "r"}, args...)...)
+}
+
+// startOn starts a node with the arguments alone, so with its own private registry default, and waits until it answers.
+func startOn(t *testing.T, dir string, h *netlab.Host, args ...string) *netNode {
+	t.Helper()
 	sock := filepath.Join(dir, h.Name+".sock")
-	all := []string{"serve", "--name", h.Name, "--admin", "unix:" + sock, "--public", "r", "-v"}
+	all := []string{"serve", "--name", h.Name, "--admin", "unix:" + sock, "-v"}
 	if !contains(args, "--dir") {
 		all = append(all, "--memory")
 	}
