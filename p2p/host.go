@@ -53,6 +53,7 @@ type Host struct {
 	banNews     chan struct{} // of capacity 1: bans have begun or were lifted
 	reserved    reservations
 	reachable   reachable
+	vantage     vantage
 
 	ps      *pubsub.PubSub
 	inflow  *inflow

@@ -58,9 +58,14 @@ func (h *Host) handleEvent(e any) {
 
 // identified is told of each connection, once the peer has said who it is.
 func (h *Host) identified(e event.EvtPeerIdentificationCompleted) {
-	if e.ObservedAddr != nil && !isRelayed(e.Conn.RemoteMultiaddr()) && h.fromListener(e.Conn) {
-		h.reachable.observe(e.Peer, e.ObservedAddr)
-		h.startPunching()
+	if local := e.Conn.LocalMultiaddr(); e.ObservedAddr != nil && !isRelayed(e.Conn.RemoteMultiaddr()) {
+		if h.listensAt(local) {
+			h.reachable.observe(e.Peer, e.ObservedAddr)
+			h.startPunching()
+		}
+		if !e.ObservedAddr.Equal(local) { // a router stands between
+			h.lookFrom(e.Peer, e.ObservedAddr)
+		}
 	}
 	limited := e.Conn.Stat().Limited
 	if h.gate.strict && !limited {

@@ -106,6 +106,7 @@ func (t *peerTable) Disconnected(_ network.Network, c network.Conn) {
 	delete(t.since, p)
 	delete(t.ping, p)
 	t.tell(p, false)
+	t.h.reachable.forget(p)
 	t.h.redial.lost(p)
 }
 
