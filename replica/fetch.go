@@ -10,9 +10,11 @@ import (
 	"github.com/minikv/minikv/lwwmap"
 )
 
-// A value too long to flood is announced, and got by session. In the midst of a bulk load a session has to wait, as it would
-// send once more all that gossip is about to bring. A fetch need not: it is a session that asks, in its hello, for some
-// writes and is sent these alone. It verifies nothing, and nothing is taken over from it but the entries.
+// A value too long to flood is announced, and fetched: a fetch is a session that asks, in its hello, for some writes and is
+// sent these alone. It verifies nothing, and nothing is taken over from it but the entries. Of a neighbour that has announced
+// what it wrote it is fetched at once. Where the writer is none, its neighbours get it first, so there is a moment's patience
+// as for all gaps, and then a session; but in the midst of a bulk load that would have to wait, as it would send once more
+// all that gossip is about to bring, and a fetch need not.
 const (
 	// maxWants bounds the ranges of writes that a hello asks for, in all: it has to fit into the first frame of a stream.
 	maxWants = 16
@@ -22,6 +24,8 @@ const (
 	maxFetches = 3
 	// fetchAgain is when a fetch for which there was no room is tried again.
 	fetchAgain = 50 * time.Millisecond
+	// fetchPatience is how long a session waits for a fetch that is under way, to not send the same once more.
+	fetchPatience = 5 * time.Second
 )
 
 // Fetch is some writes to ask a peer for.
@@ -46,8 +50,7 @@ func (r *Replica) DialFetch(at Instant, f Fetch) *Session {
 	return s
 }
 
-// fetch asks for what is behind a gap, while the session that would close it has to wait: the writer or, where that is no
-// neighbour, first who told of it, then others.
+// fetch asks for what is behind a gap: the writer or, where that is no neighbour, first who told of it, then others.
 func (s *schedule) fetch(r *Replica, g *gap, at Instant) {
 	if g.fetches >= maxFetches || at.Mono < g.fetchAt {
 		return
@@ -68,6 +71,7 @@ func (s *schedule) fetch(r *Replica, g *gap, at Instant) {
 	case !s.want(p.id, crdt.Span{Actor: g.actor, Ranges: missing}, at):
 		g.fetchAt = at.Mono + fetchAgain
 	default:
+		g.from = p.id
 		g.fetches++
 		g.fetchAt = at.Mono + s.jitter(backoffFirst/2<<g.fetches)
 	}

@@ -85,6 +85,66 @@ func TestALargeValueIsFetchedInTheMidstOfABulkLoad(t *testing.T) {
 }
 
 // One that is filled does not make the next one wait, or be asked of somebody else.
+// What a neighbour has announced is fetched of it at once, as nothing else brings it.
+func TestALargeValueIsFetchedAtOnce(t *testing.T) {
+	f := newFlow(t)
+	for i := range 3 { // each anew
+		f.a.put("large", fmt.Sprint(i, large))
+		gossip(t, f.a, f.b)
+		require.Zero(t, f.b.NextTick(f.b.now(), time.Second))
+		require.Empty(t, f.b.tick(), "a whole session")
+		due := f.b.Fetches()
+		require.Len(t, due, 1)
+		require.Equal(t, "a", due[0].Peer)
+		fetch(t, f.b, f.a, due[0].Wants...)
+		require.Equal(t, fmt.Sprint(i, large), f.b.get("large"))
+		require.Empty(t, f.b.tick())
+		require.Empty(t, f.b.Fetches())
+	}
+	require.Zero(t, f.b.Gaps())
+}
+
+// A session that would bring the same waits for a fetch that is under way, but not for ever.
+func TestASessionWaitsForAFetchUnderWay(t *testing.T) {
+	f := newFlow(t)
+	for _, cut := range []bool{true, false} {
+		f.a.put("large", fmt.Sprint(cut, large))
+		gossip(t, f.a, f.b)
+		f.b.tick()
+		s := f.b.DialFetch(f.b.now(), f.b.Fetches()[0])
+		for range 45 {
+			wait(100*time.Millisecond, f.a, f.b)
+			require.Empty(t, f.b.tick(), "it would send the same once more")
+		}
+		if cut {
+			s.Abort(f.b.now(), errCut)
+			require.Less(t, f.b.NextTick(f.b.now(), time.Minute), time.Second)
+		}
+		dial, after := f.b.untilDial(10 * time.Second)
+		require.Equal(t, []string{"a"}, dial)
+		require.Less(t, after, 2*time.Second)
+		sync(t, f.b, f.a)
+		require.Equal(t, fmt.Sprint(cut, large), f.b.get("large"))
+	}
+}
+
+// Whoever is no neighbour of the writer waits until one is likely to have it.
+func TestALargeValueOfADistantWriterIsWaitedFor(t *testing.T) {
+	a, b, c := newNode(t, "a", 1), newNode(t, "b", 2), newNode(t, "c", 3)
+	c.PeerUp(c.now(), "b")
+	c.untilDial(time.Minute)
+	sync(t, c, b)
+	a.put("large", large)
+	for d := a.Outbox(); d != nil; d = a.Outbox() {
+		require.NoError(t, c.Receive(c.now(), "a", "b", d).Refused)
+	}
+	require.Empty(t, c.tick())
+	require.Empty(t, c.Fetches())
+	dial, after := c.untilDial(time.Second)
+	require.Equal(t, []string{"b"}, dial)
+	require.GreaterOrEqual(t, after, 100*time.Millisecond)
+}
+
 func TestEachLargeValueIsFetchedOfItsWriter(t *testing.T) {
 	f := newFlow(t)
 	for _, other := range []string{"c", "d", "e"} {

@@ -77,7 +77,7 @@ func (r *Replica) noteSeqs(at Instant, from, via string, d *Delta, whole bool) {
 		upTo = max(upTo, d.Seqs.Max())
 	}
 	if has := r.m.Context().Of(d.Actor); upTo > 0 || hasGap(has) {
-		r.peers.missed(d.Actor, has, upTo, via, at)
+		r.peers.missed(d.Actor, has, upTo, via, len(d.Announced) > 0 && r.peers.find(from) != nil, at)
 	}
 }
 

@@ -61,6 +61,8 @@ type gap struct {
 
 	fetchAt time.Duration // not fetched before
 	fetches int
+	told    bool   // its writer, a neighbour, has announced it: nothing else brings it, so it is fetched at once
+	from    string // of whom it was fetched last
 }
 
 const (
@@ -140,9 +142,10 @@ func (r *Replica) Call(at Instant, id string) {
 	}
 }
 
-// missed notes that writes of an actor, of whom has was seen, are missing; via is who might have them.
-func (s *schedule) missed(a crdt.Actor, has crdt.Ranges, upTo uint64, via string, at Instant) {
-	fresh := gap{actor: a, upTo: upTo, via: via, at: at.Mono + gapPatience}
+// missed notes that writes of an actor, of whom has was seen, are missing; via is who might have them. Told says that
+// the last of them were announced by their writer, who is a neighbour.
+func (s *schedule) missed(a crdt.Actor, has crdt.Ranges, upTo uint64, via string, told bool, at Instant) {
+	fresh := gap{actor: a, upTo: upTo, via: via, at: at.Mono + gapPatience, told: told}
 	for i := range s.gaps {
 		g := &s.gaps[i]
 		if g.actor != a {
@@ -151,7 +154,10 @@ func (s *schedule) missed(a crdt.Actor, has crdt.Ranges, upTo uint64, via string
 		if upTo > g.upTo && g.upTo > 0 && len(has) > 0 && has[0].Lo == 1 && has[0].Hi >= g.upTo {
 			*g = fresh // it has been filled, and this is another one
 		} else if upTo > g.upTo {
-			g.upTo, g.fetches = upTo, 0
+			g.upTo, g.fetches, g.told = upTo, 0, g.told || told
+			if told {
+				g.fetchAt = at.Mono
+			}
 		}
 		return
 	}
@@ -183,7 +189,13 @@ func (s *schedule) checkGaps(r *Replica, at Instant) {
 	s.gaps = slices.DeleteFunc(s.gaps, func(g gap) bool { return g.tries >= maxGapTries || g.filled(r.m.Context()) })
 	for i := range s.gaps {
 		g := &s.gaps[i]
-		if len(s.known) == 0 || at.Mono < g.at {
+		if len(s.known) == 0 {
+			continue
+		}
+		if g.toBeFetched() {
+			s.fetch(r, g, at)
+		}
+		if at.Mono < s.patience(g) {
 			continue
 		}
 		if at.Mono < s.load.after(g.at, gapMost) {
@@ -208,6 +220,17 @@ func (s *schedule) checkGaps(r *Replica, at Instant) {
 func (g *gap) filled(seen *crdt.Context) bool {
 	return !hasGap(seen.Of(g.actor)) && (g.upTo == 0 || seen.Has(crdt.Dot{Actor: g.actor, Seq: g.upTo}))
 }
+
+// patience is until when a session waits that would close a gap.
+func (s *schedule) patience(g *gap) time.Duration {
+	if began, is := s.fetching[g.from]; is {
+		return max(g.at, began+fetchPatience)
+	}
+	return g.at
+}
+
+// toBeFetched says whether there is nothing to be waited for.
+func (g *gap) toBeFetched() bool { return g.told && g.fetches == 0 }
 
 func (p *peerState) want(at Instant) {
 	if !p.wanted {
@@ -293,9 +316,13 @@ func (r *Replica) NextTick(at Instant, most time.Duration) time.Duration {
 			consider(r.peers.next)
 		}
 		for _, g := range r.peers.gaps {
-			consider(r.peers.load.after(g.at, gapMost))
+			if g.toBeFetched() {
+				consider(g.fetchAt)
+			}
+			due := r.peers.patience(&g)
+			consider(r.peers.load.after(due, gapMost))
 			if g.fetches < maxFetches {
-				consider(max(g.at, g.fetchAt))
+				consider(max(due, g.fetchAt))
 			}
 		}
 	}
