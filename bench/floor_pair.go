@@ -29,7 +29,7 @@ func (b *bench) floorPair() (from, to *child, id Identity, stop func(), err erro
 }
 
 // gossipFloor is the latency of bare signed gossipsub.
-func (b *bench) gossipFloor() (Latencies, error) {
+func (b *bench) gossipFloor(load Singles) (Latencies, error) {
 	from, to, _, stop, err := b.floorPair()
 	if err != nil {
 		return Latencies{}, err
@@ -45,7 +45,7 @@ func (b *bench) gossipFloor() (Latencies, error) {
 	if n == 0 {
 		return Latencies{}, fmt.Errorf("gossip of the floor did not form")
 	}
-	return trips(from, to)
+	return trips(from, to, load)
 }
 
 // streamFloor is the time that bytes take over a bare stream.

@@ -18,8 +18,8 @@ import (
 const (
 	floorTopic  = "floor"
 	floorStream = "/minikv-bench/bulk"
-	// floorSize is about what one put takes in a message of ours.
-	floorSize = 180
+	// floorOverhead is about what one put takes in a message of ours beside the value.
+	floorOverhead = 80
 )
 
 // floorService is what the parent can ask a child that is a bare libp2p host with gossipsub on its defaults.
@@ -28,7 +28,7 @@ type floorService struct {
 	topic *pubsub.Topic
 
 	mu   sync.Mutex
-	came [visiblePuts]time.Time
+	came [maxSingles]time.Time
 	n    int // messages received in all
 }
 
@@ -71,7 +71,7 @@ func (s *floorService) receive(sub *pubsub.Subscription) {
 		i := binary.BigEndian.Uint64(m.Data)
 		s.mu.Lock()
 		s.n++
-		if i < visiblePuts {
+		if i < maxSingles {
 			s.came[i] = now
 		}
 		s.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *floorService) Connect(to Identity, _ *None) error {
 // Warm publishes every 10 ms for a while: gossipsub forwards nothing before its mesh has formed.
 func (s *floorService) Warm(_ None, _ *None) error {
 	for range 200 {
-		if err := s.publish(visiblePuts); err != nil {
+		if err := s.publish(maxSingles, valueLen); err != nil {
 			return err
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -117,18 +117,20 @@ func (s *floorService) Received(_ None, out *int) error {
 	return nil
 }
 
-func (s *floorService) publish(i uint64) error {
-	return s.topic.Publish(context.Background(), binary.BigEndian.AppendUint64(make([]byte, 0, floorSize), i)[:floorSize])
+func (s *floorService) publish(i uint64, size int) error {
+	m := make([]byte, size+floorOverhead)
+	binary.BigEndian.PutUint64(m, i)
+	return s.topic.Publish(context.Background(), m)
 }
 
 func (s *floorService) Expect(_ None, _ *None) error { return nil }
 
 // Send publishes and says when each call began.
-func (s *floorService) Send(_ None, out *[]time.Time) error {
-	for i := range visiblePuts {
-		time.Sleep(visiblePause)
+func (s *floorService) Send(load Singles, out *[]time.Time) error {
+	for i := range load.Count {
+		time.Sleep(load.Pause)
 		*out = append(*out, time.Now())
-		if err := s.publish(uint64(i)); err != nil {
+		if err := s.publish(uint64(i), load.Size); err != nil {
 			return err
 		}
 	}
@@ -136,8 +138,8 @@ func (s *floorService) Send(_ None, out *[]time.Time) error {
 }
 
 // Arrivals waits for all of them and says when each came.
-func (s *floorService) Arrivals(_ None, out *[]time.Time) error {
-	for i := range visiblePuts {
+func (s *floorService) Arrivals(load Singles, out *[]time.Time) error {
+	for i := range load.Count {
 		for {
 			s.mu.Lock()
 			t := s.came[i]

@@ -24,7 +24,7 @@ import (
 const (
 	maxSkew = 5 * time.Second
 	// floor is below what no time is held to twice the quiet one: machines have other things to do.
-	floor = 4 * time.Second
+	floor = 2 * time.Second
 )
 
 // mesh is some honest nodes with a private registry, and what they wrote.
