@@ -116,6 +116,16 @@ func (s *schedule) want(peer string, span crdt.Span, at Instant) bool {
 	return true
 }
 
+// fetched is told that a fetch has ended, and whether it brought anything.
+func (s *schedule) fetched(peer string, something bool) {
+	delete(s.fetching, peer)
+	for i := range s.gaps {
+		if g := &s.gaps[i]; g.from == peer && !something {
+			g.vain = true
+		}
+	}
+}
+
 func (s *schedule) isFetching(peer string) bool {
 	_, is := s.fetching[peer]
 	return is

@@ -104,6 +104,28 @@ func TestALargeValueIsFetchedAtOnce(t *testing.T) {
 	require.Zero(t, f.b.Gaps())
 }
 
+// Whoever announces again and again what is not to be had is not asked each time.
+func TestWhatIsNotThereIsNotFetchedAtOnceAgain(t *testing.T) {
+	f := newFlow(t)
+	fetches := 0
+	for range 100 {
+		f.a.put("large", large)
+		gossip(t, f.a, f.b)
+		f.b.tick()
+		for _, due := range f.b.Fetches() {
+			f.b.DialFetch(f.b.now(), due).Abort(f.b.now(), errCut)
+			fetches++
+		}
+		wait(time.Millisecond, f.a, f.b)
+	}
+	require.Equal(t, 1, fetches)
+	sync(t, f.b, f.a)
+	f.a.put("large", "another"+large)
+	gossip(t, f.a, f.b)
+	f.b.tick()
+	require.Len(t, f.b.Fetches(), 1, "the gap was closed meanwhile")
+}
+
 // A session that would bring the same waits for a fetch that is under way, but not for ever.
 func TestASessionWaitsForAFetchUnderWay(t *testing.T) {
 	f := newFlow(t)

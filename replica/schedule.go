@@ -63,6 +63,7 @@ type gap struct {
 	fetches int
 	told    bool   // its writer, a neighbour, has announced it: nothing else brings it, so it is fetched at once
 	from    string // of whom it was fetched last
+	vain    bool   // which brought nothing: whoever announces what is not there is not asked at once again
 }
 
 const (
@@ -230,7 +231,7 @@ func (s *schedule) patience(g *gap) time.Duration {
 }
 
 // toBeFetched says whether there is nothing to be waited for.
-func (g *gap) toBeFetched() bool { return g.told && g.fetches == 0 }
+func (g *gap) toBeFetched() bool { return g.told && !g.vain && g.fetches == 0 }
 
 func (p *peerState) want(at Instant) {
 	if !p.wanted {

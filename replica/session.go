@@ -539,7 +539,7 @@ func (s *Session) end(at Instant, state State) {
 	s.r.ranges.told -= max(s.ranges-freeRanges, 0)
 	s.ranges = 0
 	if s.wants != nil {
-		delete(s.r.peers.fetching, s.peer)
+		s.r.peers.fetched(s.peer, s.got > s.refused)
 		s.r.stats.Sessions.countFetch(state)
 		return // whoever else lacks it was told of it, too
 	}
