@@ -347,6 +347,7 @@ func TestInsiders(t *testing.T) {
 		{"everything again and again", expect{ticket: true}},
 		{"unfinished frames", expect{refused: []string{"frames"}, ticket: true, each: true}},
 		{"flapping subscription", expect{ticket: true}},
+		{"values that are not there", expect{ticket: true}},
 		{"leases of others", expect{refused: []string{"malformed"}, ticket: true}},
 		{"expiries", expect{ticket: true}},
 		{"flood of writers", expect{ticket: true, each: true, share: 1, keys: 3_000}},

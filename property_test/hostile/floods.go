@@ -25,6 +25,7 @@ func init() {
 	attacks["unfinished frames"] = unfinished
 	attacks["everything again and again"] = everything
 	attacks["flapping subscription"] = flapping
+	attacks["values that are not there"] = announcing
 	attacks["eclipse"] = eclipse
 }
 
@@ -200,6 +201,28 @@ func flapping(a *attacker) error {
 			}
 			return g.subscribe(m.keys.Topic())
 		}, err
+	})
+}
+
+// announcing announces one large value after the other, and hangs up on who asks for them.
+func announcing(a *attacker) error {
+	a.onDialled(func(p *pipe) {
+		a.tally.note("asked")
+		p.close()
+	})
+	var seq atomic.Uint64
+	seq.Store(1)
+	actor, first := a.actor()
+	return a.insider(func(m *member, g *gossip, _ peer.AddrInfo) error {
+		n := seq.Add(1)
+		delta, err := replica.EncodeDelta(nil, &replica.Delta{
+			Actor: actor, Seqs: crdt.Ranges{{Lo: 1, Hi: 1}}, Announced: crdt.Ranges{{Lo: n, Hi: n}}, Entries: []lwwmap.Entry{first},
+		})
+		if err != nil {
+			return err
+		}
+		a.sent("announcement of nothing")
+		return g.publish(m.keys.Topic(), a.envelope(m.keys.Topic(), m.seal(delta)))
 	})
 }
 
