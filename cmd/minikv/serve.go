@@ -93,7 +93,7 @@ func (f *serveFlags) check() error {
 	case f.cacheMiB < 0 || f.cacheMiB > 1<<30:
 		return usagef("--cache-mib %d: it can be 1 or more", f.cacheMiB)
 	case f.maxMiB < 0 || f.maxMiB > 1<<30:
-		return usagef("--max-mib %d: it can be 1 or more, or 0 for no limit", f.maxMiB)
+		return usagef("--max-mib %d: it can be 1 to %d, or 0 for no limit", f.maxMiB, 1<<30)
 	case f.profile != "" && f.profile != string(minikv.ProfileEdge) && f.profile != string(minikv.ProfileServer):
 		return usagef("--profile %q: use edge or server", f.profile)
 	case f.discovery != "lan" && f.discovery != "none" && f.discovery != "dht":
