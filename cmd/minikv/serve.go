@@ -50,7 +50,12 @@ type serveFlags struct {
 func newServe(a *app) *cobra.Command {
 	var f serveFlags
 	c := &cobra.Command{
-		Use: "serve", GroupID: "node", Args: takes(),
+		Use: "serve", GroupID: "node", Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 && f.relayService != "" && (args[0] == string(minikv.RelayMembers) || args[0] == string(minikv.RelayAnyone)) {
+				return usagef("--relay-service takes its value after a =: --relay-service=%s", args[0])
+			}
+			return takes()(c, args)
+		},
 		Short:   "Run a node",
 		Long:    serveHelp,
 		Example: "  minikv serve\n  minikv serve --memory --public cities --peer /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…",
