@@ -108,7 +108,7 @@ func ExampleNode_Join() {
 	fmt.Println(err)
 	// Output:
 	// 2 l <nil>
-	// minikv: put shopping/beer: read-only: this node has joined the registry by a read ticket
+	// minikv: put shopping/beer: read-only: this node has joined the registry by a read ticket; join by a write ticket
 }
 
 func ExampleRegistry_Watch() {

@@ -45,7 +45,7 @@ func (n *Node) privateKey() (ed25519.PrivateKey, error) {
 // checkPeer refuses what is no peer id.
 func checkPeer(p PeerID) error {
 	if _, err := peer.Decode(string(p)); err != nil {
-		return detailf(ErrInvalid, "%q is no peer id, such as those in Peers: %v", p, err)
+		return detailf(ErrInvalid, "%q is no peer id; the list of peers has those of this node's peers", p)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func keptIdentity(dir string) (ed25519.PrivateKey, error) {
 		return nil, detailf(ErrStorage, "the node's key: %v", err)
 	}
 	defer f.Close()
-	if err := checkMode(f, "the node's key", "anyone with the key can pose as this node"); err != nil {
+	if err := checkMode(f, "the node's key", "anyone with the key can pose as this node; chmod 600 it, or delete it for a new one"); err != nil {
 		return nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxIdentityFile))

@@ -54,7 +54,7 @@ func readKeyFile(path string) (*ticket.Ticket, error) {
 		return nil, detailf(ErrStorage, "a registry's keys: %v", err)
 	}
 	defer f.Close()
-	if err := checkMode(f, "a registry's keys", "anyone with them can join it"); err != nil {
+	if err := checkMode(f, "a registry's keys", "anyone with them can join it; chmod 600 it, and rotate if somebody may have read it"); err != nil {
 		return nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
@@ -71,8 +71,8 @@ func readKeyFile(path string) (*ticket.Ticket, error) {
 	return t, nil
 }
 
-// checkMode refuses a secret that others may read.
-func checkMode(f *os.File, what, danger string) error {
+// checkMode refuses a secret that others may read; advice says what that means, and what to do.
+func checkMode(f *os.File, what, advice string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -81,7 +81,7 @@ func checkMode(f *os.File, what, danger string) error {
 		return detailf(ErrStorage, "%s: %v", what, err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return detailf(ErrStorage, "%s %s: others may read it (mode %04o), and %s; chmod 600 it, or delete it for a new one", what, f.Name(), mode, danger)
+		return detailf(ErrStorage, "%s %s: others may read it (mode %04o), and %s", what, f.Name(), mode, advice)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func (m *membership) ended(now time.Time) bool {
 func (m *membership) mayWrite(clock func() time.Time) error {
 	switch {
 	case m.rights() < RightsWrite:
-		return detailf(ErrReadOnly, "read-only: this node has joined the registry by a read ticket")
+		return detailf(ErrReadOnly, "read-only: this node has joined the registry by a read ticket; join by a write ticket")
 	case m.ticket.Expires.IsZero() || !m.ended(clock()):
 		return nil
 	}

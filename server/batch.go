@@ -19,7 +19,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	leave, err := seat(s.batches, "large calls")
+	leave, err := s.largeCall(r.Context())
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,21 @@ func TestManyPutsWaitTogether(t *testing.T) {
 	}
 }
 
+func TestManyBatchesWaitTogether(t *testing.T) {
+	_, client := newDurableRig(t, minikv.Config{Durability: minikv.DurabilityGroup})
+	errs := make(chan error)
+	const n = 32 // far more than hold a batch in memory at a time
+	for i := range n {
+		go func() {
+			_, err := client.Batch(context.Background(), "r", []admin.Record{{Key: fmt.Sprint(i), Value: []byte("v")}})
+			errs <- err
+		}()
+	}
+	for range n {
+		require.NoError(t, <-errs)
+	}
+}
+
 func TestSnapshotAndCompact(t *testing.T) {
 	ctx := context.Background()
 	_, client := newDurableRig(t, minikv.Config{})

@@ -32,7 +32,7 @@ func (s *Server) putEntry(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.ContentLength < 0 || r.ContentLength > smallValue {
-		leave, err := seat(s.batches, "large calls")
+		leave, err := s.largeCall(r.Context())
 		if err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func (s *Server) putBack(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) putAllBack(w http.ResponseWriter, r *http.Request, reg *minikv.Registry, over bool) error {
-	leave, err := seat(s.batches, "large calls")
+	leave, err := s.largeCall(r.Context())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -50,6 +51,21 @@ func body(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
 		return nil, admin.Errorf(admin.CodeBadRequest, "the call broke off: %v", err)
 	}
 	return b, nil
+}
+
+// largeWait is how long a large call waits for its turn. It has read nothing of its body by then, and costs no memory.
+const largeWait = 10 * time.Second
+
+// largeCall takes one of the few places of calls that hold much in memory, as soon as there is one; the caller gives it back with leave.
+func (s *Server) largeCall(ctx context.Context) (leave func(), err error) {
+	soon, cancel := context.WithTimeout(ctx, largeWait)
+	defer cancel()
+	select {
+	case s.batches <- struct{}{}:
+		return func() { <-s.batches }, nil
+	case <-soon.Done():
+		return nil, admin.Errorf(admin.CodeBusy, "the node has served %d large calls at a time for %v; try again when one has ended", cap(s.batches), largeWait)
+	}
 }
 
 // seat takes one of a limited number of places; the caller gives it back with leave.

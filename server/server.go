@@ -22,7 +22,7 @@ import (
 // Limits that hold for all callers together. A call over them is answered with CodeBusy.
 const (
 	maxStreams = 256 // watches, listings and held locks at a time
-	maxBatches = 4   // batches and large values in memory at a time
+	maxBatches = 4   // batches and large values in memory at a time; others wait, see largeCall
 )
 
 // Config describes the node to its callers. Every field may be zero.

@@ -43,7 +43,7 @@ func (s *started) Write(b []byte) (int, error) {
 
 // compact answers with the bytes on disk before and after.
 func (s *Server) compact(w http.ResponseWriter, r *http.Request) error {
-	leave, err := seat(s.batches, "large calls")
+	leave, err := s.largeCall(r.Context())
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -96,7 +97,7 @@ func Check(ctx context.Context, dir string, o Options, digestKey func(registry s
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
-	if names, err := o.FS.List(dir); err != nil || len(names) == 0 {
+	if names, err := o.FS.List(dir); err != nil || !slices.ContainsFunc(names, isOfNode) {
 		return Report{}, fmt.Errorf("%w: %s holds no store", ErrFormat, dir)
 	}
 	o.readOnly = true

@@ -283,4 +283,9 @@ func TestCheckRefusesWhatIsNoStore(t *testing.T) {
 	names, err := fs.List("")
 	require.NoError(t, err)
 	require.Empty(t, names)
+	others := image{"letter.txt": []byte("dear"), "of-another-program.log": []byte("begun")}
+	require.NoError(t, others.write(fs, "other"))
+	_, err = store.Check(t.Context(), "other", store.Options{FS: fs}, digestKeyOf, true)
+	require.ErrorIs(t, err, store.ErrFormat)
+	require.Equal(t, others, readImage(t, fs, "other"), "nothing is made where there was no store")
 }

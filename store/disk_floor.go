@@ -188,7 +188,7 @@ func (w *manifestFloor) used() (string, error) {
 		if isTable(name) || name == floorName {
 			return name, nil
 		}
-		if !strings.HasSuffix(name, ".log") {
+		if !strings.HasSuffix(name, ".log") || !isOfStore(name) {
 			continue
 		}
 		if i, err := fs.Stat(fs.PathJoin(dir, name)); err != nil || i.Size() > 0 {

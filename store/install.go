@@ -141,3 +141,12 @@ func isOfStore(name string) bool {
 	}
 	return isTable(name) || logNumber(name) != 0 || strings.HasSuffix(name, ".dbtmp")
 }
+
+// isOfNode says whether a file shows that its directory is one of a store, be it one that is being made.
+func isOfNode(name string) bool {
+	switch name {
+	case makingName, madeName, movingName, asideName:
+		return true
+	}
+	return isOfStore(name) || strings.HasPrefix(name, damagedName)
+}

@@ -36,10 +36,10 @@ func Decode(text string) (*Ticket, error) {
 	}
 	b, err := encoding.DecodeString(body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: it ends in the middle of a byte", ErrDamaged)
+		return nil, fmt.Errorf("%w: its end is missing", ErrDamaged)
 	}
 	if encoding.EncodeToString(b) != body { // bits beyond the last byte
-		return nil, fmt.Errorf("%w: its last character is another", ErrDamaged)
+		return nil, fmt.Errorf("%w: its end is missing or changed", ErrDamaged)
 	}
 	return unmarshal(b)
 }

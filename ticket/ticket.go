@@ -54,9 +54,9 @@ const (
 // Errors that [Decode] returns.
 var (
 	// ErrNone: the text is no ticket.
-	ErrNone = errors.New("ticket: no ticket; it begins with minikv1")
+	ErrNone = errors.New("ticket: this is no ticket: one begins with minikv1")
 	// ErrDamaged: the text is a ticket that lost or changed characters on its way.
-	ErrDamaged = errors.New("ticket: damaged; copy the whole ticket again")
+	ErrDamaged = errors.New("ticket: this ticket is damaged; copy all of it again")
 	// ErrVersion: a later version of minikv made the ticket.
 	ErrVersion = errors.New("ticket: made by a later version of minikv; update this one")
 )

@@ -49,7 +49,7 @@ func run(a *app, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !a.begun {
-		err = &usageError{err}
+		err = &usageError{excluding(err)}
 	}
 	if ferr := a.stdout.Flush(); err == nil {
 		err = outputError(ferr)

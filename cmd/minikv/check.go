@@ -40,7 +40,10 @@ itself and with the keys of its private registries: name the registries to serve
 		if err := a.printCheck(dir, r); err != nil {
 			return err
 		}
-		if r.Found > 0 && !r.Repaired {
+		switch ofKeys := countKeyFaults(r.Faults); {
+		case ofKeys > 0 && (r.Repaired || ofKeys == r.Found):
+			return fmt.Errorf("%s in the keys of %s, which no repair brings back: see above", plural(ofKeys, "fault"), dir)
+		case r.Found > 0 && !r.Repaired:
 			return fmt.Errorf("%s in %s; 'minikv check --repair %s' makes the data anew of what is right", plural(r.Found, "fault"), dir, quoteShell(dir))
 		}
 		return nil
@@ -67,6 +70,16 @@ func (a *app) printCheck(dir string, r minikv.CheckReport) error {
 		a.linef("\nrepaired; what was damaged is in %s\nlost writes come from peers when the node runs near them", printable(r.Kept))
 	}
 	return nil
+}
+
+// countKeyFaults counts what is wrong with the keys of private registries, which is not repaired.
+func countKeyFaults(faults []minikv.CheckFault) (n int) {
+	for _, f := range faults {
+		if f.Sort == "keys" {
+			n++
+		}
+	}
+	return n
 }
 
 func faultText(f minikv.CheckFault) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -27,6 +28,18 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// exclusive is how cobra says that two flags do not go together.
+var exclusive = regexp.MustCompile(`^if any flags in the group .* none of the others can be; \[(.*)\] were all set$`)
+
+// excluding says it so that it can be understood.
+func excluding(err error) error {
+	m := exclusive.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	return fmt.Errorf("--%s exclude each other; give one", strings.Join(strings.Fields(m[1]), " and --"))
+}
 
 // exitCode is an error that says nothing more: the message has been given, or there is none to give.
 type exitCode int

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -11,7 +13,11 @@ import (
 func toFile(name string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), ".minikv-*")
 	if err != nil {
-		return err
+		var why *fs.PathError // which names a file that nobody asked for
+		if errors.As(err, &why) {
+			err = why.Err
+		}
+		return fmt.Errorf("cannot write %s: %w", name, err)
 	}
 	defer func() {
 		if err != nil {

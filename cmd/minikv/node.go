@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -195,7 +196,7 @@ func (a *app) printPeers(peers []admin.Peer, now time.Time) error {
 		}
 		rows = append(rows, []string{
 			p.ID, peerState(p, now), orDash(pathText(p)), orDash(p.Transport), printable(addr), rttText(p), ago(p.LastSync, now), p.ClockSkew.String(),
-			count(p.BytesIn), count(p.BytesOut), refusalText(p.Refusals), strconv.FormatFloat(p.Score, 'f', -1, 32), orDash(printable(strings.Join(p.Registries, ","))),
+			count(p.BytesIn), count(p.BytesOut), refusalText(p.Refusals), scoreText(p.Score), orDash(printable(strings.Join(p.Registries, ","))),
 		})
 	}
 	return a.table("PEER STATE PATH TRANSPORT ADDRESS RTT SYNCED CLOCK BYTES-IN BYTES-OUT REFUSED SCORE REGISTRIES", rows)
@@ -294,4 +295,9 @@ func syncFailure(results []admin.SyncResult) error {
 		return nil
 	}
 	return fmt.Errorf("%d of %d exchanges failed; the first: %s", failed, len(results), first)
+}
+
+// scoreText is a score in tenths, as points wear off by and by.
+func scoreText(score float64) string {
+	return strconv.FormatFloat(math.Round(score*10)/10+0, 'f', -1, 64) // +0: no negative zero
 }

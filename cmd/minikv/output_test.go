@@ -37,6 +37,12 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestScoreText(t *testing.T) {
+	for score, text := range map[float64]string{0: "0", -1.9998958: "-2", -0.04: "0", -12.34: "-12.3", -1e9: "-1000000000"} {
+		require.Equal(t, text, scoreText(score))
+	}
+}
+
 func TestAgo(t *testing.T) {
 	now := time.Unix(1000, 0)
 	then := now.Add(-90 * time.Second)

@@ -20,7 +20,8 @@ const rootHelp = `A key-value store that every node holds in full, that each nod
   minikv ticket default --write           make a ticket, by which another node joins it: minikv join -
   minikv get default de/hamburg           read from it, here or on any other node
 
-Commands other than serve, demo, check and snapshot check and restore talk to a running node. They find it by --addr, by MINIKV_ADDR, or where serve is by default.
+Commands find the running node by --addr, by MINIKV_ADDR, or where serve is by default. Those that need none are serve, demo, check, snapshot check,
+snapshot restore, bench --embedded, completion, man and version.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 key absent or expired, 4 locked by someone else.`
 

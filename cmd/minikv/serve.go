@@ -50,7 +50,12 @@ type serveFlags struct {
 func newServe(a *app) *cobra.Command {
 	var f serveFlags
 	c := &cobra.Command{
-		Use: "serve", GroupID: "node", Args: takes(),
+		Use: "serve", GroupID: "node", Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 && f.relayService != "" && (args[0] == string(minikv.RelayMembers) || args[0] == string(minikv.RelayAnyone)) {
+				return usagef("--relay-service takes its value after a =: --relay-service=%s", args[0])
+			}
+			return takes()(c, args)
+		},
 		Short:   "Run a node",
 		Long:    serveHelp,
 		Example: "  minikv serve\n  minikv serve --memory --public cities --peer /ip4/192.0.2.7/tcp/7420/p2p/12D3KooW…",
@@ -93,7 +98,7 @@ func (f *serveFlags) check() error {
 	case f.cacheMiB < 0 || f.cacheMiB > 1<<30:
 		return usagef("--cache-mib %d: it can be 1 or more", f.cacheMiB)
 	case f.maxMiB < 0 || f.maxMiB > 1<<30:
-		return usagef("--max-mib %d: it can be 1 or more, or 0 for no limit", f.maxMiB)
+		return usagef("--max-mib %d: it can be 1 to %d, or 0 for no limit", f.maxMiB, 1<<30)
 	case f.profile != "" && f.profile != string(minikv.ProfileEdge) && f.profile != string(minikv.ProfileServer):
 		return usagef("--profile %q: use edge or server", f.profile)
 	case f.discovery != "lan" && f.discovery != "none" && f.discovery != "dht":

@@ -32,7 +32,7 @@ you would a password. Who has joined by it stays a member until it expires, or u
 	f.BoolVar(&read, "read", false, "a ticket to read")
 	f.BoolVar(&write, "write", false, "a ticket to read and write")
 	f.BoolVar(&owner, "owner", false, "a ticket to own the registry, too")
-	f.StringVar(&expires, "expires", "", "when it and all rights by it end, as in 24h (default never)")
+	f.StringVar(&expires, "expires", "", "when it and all rights by it end, as in 24h; not with --owner (default never)")
 	f.BoolVar(&qr, "qr", false, "draw it as a QR code, too")
 	c.MarkFlagsMutuallyExclusive("read", "write", "owner")
 	c.RunE = func(c *cobra.Command, args []string) error {
