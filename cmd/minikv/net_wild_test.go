@@ -41,20 +41,23 @@ func (n *netNode) prints(within time.Duration, want string, args ...string) time
 // Two people at home behind routers of their own, and a phone that both know nothing of, share a registry by one pasted line. None of them has a
 // server: what they use of others is a hash table and relays that are there for anyone, and that learn nothing but who is there.
 func TestNetNoServerOfTheirOwn(t *testing.T) {
+	ipfs := []string{"--bootstrap", "ipfs"}
 	for name, c := range map[string]struct {
 		mapping netlab.Mapping
 		path    string
+		dht     []string
 	}{
-		"punched":             {netlab.Cone, "punched"},
-		"relayed by anyone's": {netlab.Symmetric, "relayed"},
+		"punched":                        {netlab.Cone, "punched", nil},
+		"relayed by anyone's":            {netlab.Symmetric, "relayed", nil},
+		"with the DHT's public protocol": {netlab.Cone, "punched", ipfs},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wan, dir := netlab.New(t).Switch("wan"), netDir(t)
-			stranger := startOn(t, dir, wan.Host("stranger", relayAddr).Deaf(), "--discovery", "dht", "--relay-service=anyone")
+			stranger := startOn(t, dir, wan.Host("stranger", relayAddr).Deaf(), append(c.dht, "--discovery", "dht", "--relay-service=anyone")...)
 			via := stranger.addr("/ip4/192.0.0.129/tcp/")
-			other := startOn(t, dir, wan.Host("other", thirdAddr).Deaf(), "--discovery", "dht", "--relay-service=anyone", "--bootstrap", via)
+			other := startOn(t, dir, wan.Host("other", thirdAddr).Deaf(), append(c.dht, "--discovery", "dht", "--relay-service=anyone", "--bootstrap", via)...)
 			person := func(name, outside, inside, host string) *netNode {
-				return startOn(t, dir, wan.NAT(name+"-router", outside, c.mapping, inside).Host(name, host), "--discovery", "dht", "--bootstrap", via)
+				return startOn(t, dir, wan.NAT(name+"-router", outside, c.mapping, inside).Host(name, host), append(c.dht, "--discovery", "dht", "--bootstrap", via)...)
 			}
 			ann := person("ann", homeAddr, "10.1.0.1/24", "10.1.0.2/24")
 			ben := person("ben", officeAddr, "10.2.0.1/24", "10.2.0.2/24")
