@@ -44,7 +44,9 @@ func (n *Node) Doctor(ctx context.Context) ([]Check, error) {
 		d.add("network", CheckOff, "the node is offline: it neither listens nor dials", "give Config.Listen or Config.Bootstrap to share with others")
 	} else {
 		d.network(n.host.State())
-		d.peers(n.Peers())
+		peers := n.Peers()
+		d.peers(peers)
+		d.registries(peers)
 	}
 	d.room()
 	d.disk()

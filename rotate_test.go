@@ -53,3 +53,19 @@ func TestNoExchangeOutlivesItsKeys(t *testing.T) {
 	require.Error(t, <-done)
 	require.Equal(t, before, r.Metrics().Syncs)
 }
+
+// Who has the old keys is not told of new ones, and so is to find it out.
+func TestDoctorTellsOfAChangeOfKeys(t *testing.T) {
+	r := founder(t, minikv.Config{})
+	old := joined(t, r, writeTicket)
+	require.NoError(t, old.WaitSynced(within(t), 1))
+	require.NoError(t, r.WaitSynced(within(t), 1))
+	require.NotContains(t, diagnose(t, old.Node()), "registries")
+	require.NoError(t, r.Rotate(t.Context()))
+	for _, x := range []struct{ of, names *minikv.Registry }{{old, r}, {r, old}} {
+		require.Eventually(t, func() bool { return diagnose(t, x.of.Node())["registries"].State == minikv.CheckNote }, patience, time.Millisecond)
+		check := diagnose(t, x.of.Node())["registries"]
+		require.Contains(t, check.Found, `"test": `+string(x.names.Node().ID()))
+		require.Contains(t, check.Advice, "minikv rotate")
+	}
+}
