@@ -85,6 +85,9 @@ func (h *Host) Rouse() {
 	if h.mdns != nil {
 		h.goRun(h.mdns.renew)
 	}
+	if h.mapper != nil {
+		h.mapper.anew()
+	}
 	h.goRun(func() {
 		wg.Wait()
 		h.greetAll() // it may be reached elsewhere now

@@ -180,6 +180,16 @@ func (h *Host) Readdress(addrs ...string) {
 	h.route()
 }
 
+// Move unplugs the machine, and plugs it into another segment with the given addresses.
+func (h *Host) Move(to *Switch, addrs ...string) {
+	h.lab.t.Helper()
+	h.lab.run(in(h.ns, "ip link del eth0"))
+	to.plug(h.ns, "eth0", addrs...)
+	h.seg = to
+	h.IP, _, _ = strings.Cut(addrs[0], "/")
+	h.route()
+}
+
 // Deaf keeps mDNS from the machine.
 func (h *Host) Deaf() *Host {
 	h.lab.t.Helper()
