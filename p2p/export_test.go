@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+	mss "github.com/multiformats/go-multistream"
 	"github.com/quic-go/quic-go"
 )
 
@@ -198,4 +201,33 @@ func (h *Host) ResetGossip(id string) bool {
 	}
 	out, ok := h.outs.Load(p)
 	return ok && out.(*gossipOut).Stream.Reset() == nil
+}
+
+// SurplusAfter is how soon one of two connections to a peer is left.
+const SurplusAfter = surplusAfter
+
+// OpenOnEach opens a stream on each connection to a peer.
+func OpenOnEach(ctx context.Context, h *Host, id string, proto protocol.ID) (out []*Stream) {
+	p, err := peer.Decode(id)
+	if err != nil {
+		return nil
+	}
+	for _, c := range h.host.Network().ConnsToPeer(p) {
+		s, err := c.NewStream(ctx)
+		if err != nil || mss.SelectProtoOrFail(proto, s) != nil || s.SetProtocol(proto) != nil {
+			return nil
+		}
+		out = append(out, h.newStream(s))
+	}
+	return out
+}
+
+// DialBeside makes a further connection to a peer at an address, which the dialler's host does not know of.
+func DialBeside(ctx context.Context, h *Host, addr string) error {
+	info, err := parsePeer(addr)
+	if err != nil {
+		return err
+	}
+	_, err = h.host.Network().(*swarm.Swarm).TransportForDialing(info.Addrs[0]).Dial(ctx, info.Addrs[0], info.ID)
+	return err
 }

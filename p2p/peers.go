@@ -74,11 +74,10 @@ func (t *peerTable) Connected(_ network.Network, c network.Conn) {
 		t.tell(p, true)
 	}
 	t.conns[p][c] = struct{}{}
-	if !isRelayed(c.RemoteMultiaddr()) && len(t.conns[p]) > 1 {
-		t.h.goRun(func() { t.h.leaveRelay(p) })
-	}
 	if len(t.conns[p]) > 1 {
 		t.h.goRun(func() { t.h.proveOthers(c) })
+		t.h.goRun(func() { t.h.leaveRelay(p) }) // the relayed one may be the later one: both sides dial
+		t.h.goRun(func() { t.h.leaveSurplus(p) })
 	}
 }
 

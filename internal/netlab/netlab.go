@@ -49,12 +49,11 @@ func New(t testing.TB) *Lab {
 			t.Skipf("SKIPPED: needs the program %s (packages iproute2, nftables)", tool)
 		}
 	}
-	l := &Lab{t: t}
+	l := &Lab{t: t, n: int(labs.Add(1))}
 	if out, err := exec.Command("ip", "netns", "add", l.name("probe")).CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED: may not make a network namespace here: %s", out)
 	}
 	_ = exec.Command("ip", "netns", "del", l.name("probe")).Run()
-	l.n = int(labs.Add(1))
 	return l
 }
 
