@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -231,3 +232,32 @@ func DialBeside(ctx context.Context, h *Host, addr string) error {
 	_, err = h.host.Network().(*swarm.Swarm).TransportForDialing(info.Addrs[0]).Dial(ctx, info.Addrs[0], info.ID)
 	return err
 }
+
+// Gate is a gate before a ledger.
+type Gate struct{ g *gate }
+
+func NewGate(l *Ledger) *Gate { return &Gate{&gate{ledger: l.l}} }
+
+func (g *Gate) Name(p, addr string) { g.g.name(peer.ID(p), []ma.Multiaddr{ma.StringCast(addr)}) }
+
+// Secured reports whether a connection with the peer may be, once it is known who that is.
+func (g *Gate) Secured(dir network.Direction, p, addr string) bool {
+	return g.g.InterceptSecured(dir, peer.ID(p), endpoints{remote: ma.StringCast(addr)})
+}
+
+type endpoints struct{ remote ma.Multiaddr }
+
+func (e endpoints) LocalMultiaddr() ma.Multiaddr  { return nil }
+func (e endpoints) RemoteMultiaddr() ma.Multiaddr { return e.remote }
+
+// Hurries reports whether naming a peer that the host is about to dial makes it dial at once.
+func Hurries(h *Host, p peer.ID) bool {
+	r := newRedialer(h)
+	k := &keptPeer{id: p, limit: time.Hour, hurry: make(chan struct{}, 1), lost: make(chan struct{}, 1)}
+	r.kept[p] = k
+	r.keepFor(p, 0)
+	return len(k.hurry) == 1
+}
+
+// Asleep is for how long a machine or a process was not awake that has seen so much time pass by two clocks.
+var Asleep = asleep

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -183,4 +185,32 @@ func TestAGarbledGreetingIsCounted(t *testing.T) {
 	require.NoError(t, s.WriteFrame([]byte("garbage")))
 	eventually(t, func() bool { return b.Conduct(a.ID()).Refusals[p2p.RefusedGreeting] == 1 }, "not counted")
 	s.Reset()
+}
+
+// A member that was remembered and is away at the start is remembered on, when others have been met.
+func TestWhoIsAwayIsRemembered(t *testing.T) {
+	if !inNamespace(t, nowhere) {
+		return
+	}
+	told := make(chan []string, 100)
+	anywhere := func(c *p2p.Config) {
+		c.Discovery, c.Listen = p2p.DiscoveryLAN, []string{"/ip4/0.0.0.0/tcp/0"}
+		c.MDNSService = "_" + rand.Text()[:8] + "._udp"
+	}
+	b := newHost(t, anywhere)
+	_, _, away := newKey(t)
+	known := append(slices.Clone(b.Addrs()[:1]), "/ip4/192.168.7.1/tcp/9/p2p/"+away.String())
+	a := newHost(t, anywhere, func(c *p2p.Config) { c.Known, c.Remember = known, func(addrs []string) { told <- addrs } })
+	join(t, a, "reg", newInbox().handle)
+	join(t, b, "reg", newInbox().handle)
+	var last []string
+	eventually(t, func() bool {
+		select {
+		case last = <-told:
+		default:
+		}
+		return strings.Contains(strings.Join(last, " "), b.ID())
+	}, "nothing to remember")
+	require.Contains(t, last[0], b.ID(), "who was met comes first")
+	require.Contains(t, last, known[1])
 }

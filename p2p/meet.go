@@ -154,12 +154,12 @@ func (h *Host) recall(known []string) {
 	if h.gate.strict {
 		return
 	}
-	for _, s := range known {
+	for n, s := range known {
 		info, err := parsePeer(s)
 		if err != nil || info.ID == h.id {
 			continue
 		}
-		h.book.found(info.ID, info.Addrs...)
+		h.book.recalled(info.ID, n, info.Addrs...)
 		if h.redial.learnt() < h.cfg.Limits.Members {
 			h.redial.keepFor(info.ID, memberKept)
 		}

@@ -93,6 +93,9 @@ func (r *redialer) keepFor(p peer.ID, limit time.Duration) {
 		if k.limit != 0 && (limit == 0 || limit > k.limit) {
 			k.limit = limit
 		}
+		if limit == 0 {
+			poke(k.hurry) // it may be dialled rarely by now, and somebody wants it
+		}
 		return
 	}
 	ctx, cancel := context.WithCancel(r.h.ctx)

@@ -78,6 +78,7 @@ func TestNetFrozen(t *testing.T) {
 				a := serveOn(t, dir, lan.Host("a", "192.168.5.1/24"), append(listens(transport), "--discovery", "none")...)
 				b := serveOn(t, dir, lan.Host("b", "192.168.5.2/24"), append(listens(transport), "--discovery", "none", "--peer", a.addr("/ip4/192.168.5.1/"))...)
 				b.reaches(10*time.Second, a, "direct")
+				a.reaches(10*time.Second, b, "direct")
 				require.NoError(t, b.cmd.Process.Signal(syscall.SIGSTOP))
 				t.Logf("noticed after %v", netlab.Eventually(t, 90*time.Second, func() bool { return !a.peer(b).Connected }, "a notices"))
 				a.put("meanwhile", "v")
