@@ -79,9 +79,17 @@ func (d *doctor) listening(s p2p.State) {
 		d.add("listening", CheckNote, "nowhere: this node dials others, and nobody can dial it", "give an address to listen on (--listen, Config.Listen)")
 	case len(s.Interfaces) == 0:
 		d.add("listening", CheckProblem, "on "+strings.Join(s.Listening, ", ")+", but this machine has no address other than its own loopback", "connect it to a network")
+	case !slices.ContainsFunc(s.Listening, isAbroad):
+		d.add("listening", CheckNote, "on "+strings.Join(s.Listening, ", ")+": nodes on this machine alone can dial it", "give an address of another interface, or of all (--listen /ip4/0.0.0.0/tcp/7420)")
 	default:
 		d.add("listening", CheckOK, "on "+strings.Join(s.Listening, ", "), "")
 	}
+}
+
+// isAbroad reports whether other machines can reach a listen address.
+func isAbroad(addr string) bool {
+	m, err := ma.NewMultiaddr(addr)
+	return err == nil && !manet.IsIPLoopback(m)
 }
 
 func (d *doctor) ipv6(s p2p.State) {
@@ -182,7 +190,11 @@ func (d *doctor) relays(s p2p.State) {
 	default:
 		d.add("relay", CheckOff, "none named, and no connected peer is one", "name one with --relay if nodes elsewhere do not reach this one; any node that can be dialled from everywhere is one with --relay-service")
 	}
-	if s.Relay != p2p.RelayNobody {
+	switch {
+	case s.Relay == p2p.RelayNobody:
+	case !slices.ContainsFunc(s.Addresses, isPublic):
+		d.add("relay service", CheckNote, "for "+s.Relay.String()+"; this node has no public address, so nodes get no address through it to tell others", "on a VPN, name the whole address through it (ADDR/p2p-circuit/p2p/ID, --peer); else run the relay where it has a public address")
+	default:
 		d.add("relay service", CheckOK, "for "+s.Relay.String(), "")
 	}
 }

@@ -88,3 +88,16 @@ func TestDoctorKnowsWhatIsPublic(t *testing.T) {
 	seen.Observed = []string{"/ip6/" + public6 + "/tcp/7420"}
 	require.Contains(t, minikv.Diagnose(seen)["reachability"].Found, "not known")
 }
+
+// What listens, and serves, where others cannot come says so.
+func TestDoctorKnowsWhoCanCome(t *testing.T) {
+	s := p2p.State{Interfaces: []string{"192.168.1.7"}, Listening: []string{"/ip4/127.0.0.1/tcp/7420", "/ip6/::1/tcp/7420"}, DHT: -1}
+	require.Equal(t, minikv.CheckNote, minikv.Diagnose(s)["listening"].State)
+	s.Listening = append(s.Listening, "/ip4/0.0.0.0/tcp/7420")
+	require.Equal(t, minikv.CheckOK, minikv.Diagnose(s)["listening"].State)
+
+	s.Relay, s.Addresses = p2p.RelayMembers, []string{"/ip4/192.168.1.7/tcp/7420", "/ip4/100.64.3.4/tcp/7420"}
+	require.Equal(t, minikv.CheckNote, minikv.Diagnose(s)["relay service"].State)
+	s.Addresses = append(s.Addresses, "/ip4/11.0.0.7/tcp/7420")
+	require.Equal(t, minikv.CheckOK, minikv.Diagnose(s)["relay service"].State)
+}
