@@ -261,3 +261,12 @@ func Hurries(h *Host, p peer.ID) bool {
 
 // Asleep is for how long a machine or a process was not awake that has seen so much time pass by two clocks.
 var Asleep = asleep
+
+// Learnt is how many peers that nobody named the host dials when they are away.
+func Learnt(h *Host) int { return h.redial.learnt() }
+
+// Keeps reports whether the host dials a peer when it is away.
+func Keeps(h *Host, id string) bool {
+	p, err := peer.Decode(id)
+	return err == nil && h.redial.keeps(p)
+}

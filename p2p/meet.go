@@ -97,7 +97,7 @@ func (h *Host) meet(p peer.ID, news bool) {
 		}
 		return
 	}
-	if h.redial.learnt() < h.cfg.Limits.Members {
+	if h.redial.room(false) {
 		h.redial.keepFor(p, foundKept)
 	}
 }
@@ -108,7 +108,7 @@ func (h *Host) noteMember(p peer.ID) {
 		return
 	}
 	h.book.shares(p)
-	if !h.redial.shuns(p) && h.redial.learnt() < h.cfg.Limits.Members && len(h.book.addrs(p)) > 0 {
+	if !h.redial.shuns(p) && len(h.book.addrs(p)) > 0 && (h.redial.keeps(p) || h.redial.room(true)) {
 		h.redial.keepFor(p, memberKept)
 	}
 	if h.cfg.Remember != nil { // also when it is no news: its addresses may be
