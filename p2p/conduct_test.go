@@ -86,6 +86,19 @@ func TestAnAddressOfManyBannedIsTurnedAway(t *testing.T) {
 	}
 }
 
+// Whose ban was lifted does not count against others at its address any more.
+func TestALiftedBanOpensItsAddress(t *testing.T) {
+	const addr = "/ip4/11.0.0.7/tcp/1"
+	l := p2p.NewLedger()
+	for _, p := range []string{"a", "b", "c", "d"} {
+		l.Refuse(p, "forged", 100)
+		l.BannedAt(p, addr)
+	}
+	require.False(t, l.Admits("new", addr))
+	require.True(t, l.Pardon("a"))
+	require.True(t, l.Admits("new", addr))
+}
+
 func TestTheLedgerIsBounded(t *testing.T) {
 	l := p2p.NewLedger()
 	l.Refuse("culprit", "forged", 100)

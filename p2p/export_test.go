@@ -116,6 +116,7 @@ func (l *Ledger) Admits(p, addr string) bool {
 
 func (l *Ledger) BannedAt(p, addr string) { l.l.bannedAt(peer.ID(p), ma.StringCast(addr)) }
 func (l *Ledger) Vouch(p string)          { l.l.vouch(peer.ID(p)) }
+func (l *Ledger) Pardon(p string) bool    { return l.l.pardon(peer.ID(p)) }
 func (l *Ledger) Len() int                { return len(l.l.peers) }
 
 // Bounds of the book, and the protocol of greetings.
