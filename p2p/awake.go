@@ -86,6 +86,7 @@ func localIPs() map[string]bool {
 func (h *Host) Rouse() {
 	have := localIPs()
 	h.punched.anew()
+	h.reachable.moved()
 	var wg sync.WaitGroup
 	for _, p := range h.host.Network().Peers() {
 		wg.Add(1)

@@ -271,3 +271,14 @@ func Keeps(h *Host, id string) bool {
 	p, err := peer.Decode(id)
 	return err == nil && h.redial.keeps(p)
 }
+
+// Reachable knows where peers see a host come from.
+type Reachable struct{ r *reachable }
+
+func NewReachable() *Reachable { return &Reachable{new(reachable)} }
+
+func (r *Reachable) Observe(p, at string, c network.Conn) {
+	r.r.observe(peer.ID(p), ma.StringCast(at), c)
+}
+func (r *Reachable) Moved()           { r.r.moved() }
+func (r *Reachable) SeenAt() []string { return texts(r.r.seenAt()) }

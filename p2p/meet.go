@@ -59,7 +59,7 @@ func (h *Host) handleEvent(e any) {
 // identified is told of each connection, once the peer has said who it is.
 func (h *Host) identified(e event.EvtPeerIdentificationCompleted) {
 	if e.ObservedAddr != nil && !isRelayed(e.Conn.RemoteMultiaddr()) && h.fromListener(e.Conn) {
-		h.reachable.observe(e.Peer, e.ObservedAddr)
+		h.reachable.observe(e.Peer, e.ObservedAddr, e.Conn)
 		h.startPunching()
 	}
 	limited := e.Conn.Stat().Limited

@@ -19,7 +19,15 @@ const maxObservers = 64
 type reachable struct {
 	mu       sync.Mutex
 	verdict  event.EvtHostReachableAddrsChanged
-	observed map[peer.ID]ma.Multiaddr // where a connection from a listen address comes out
+	observed map[peer.ID]observation
+	moves    int // how often the network may have become another one
+}
+
+// observation is where a connection from a listen address comes out.
+type observation struct {
+	at    ma.Multiaddr
+	conn  network.Conn
+	moves int // by then
 }
 
 func (r *reachable) set(v event.EvtHostReachableAddrsChanged) {
@@ -28,21 +36,31 @@ func (r *reachable) set(v event.EvtHostReachableAddrsChanged) {
 	r.verdict = v
 }
 
-func (r *reachable) observe(p peer.ID, at ma.Multiaddr) {
+func (r *reachable) observe(p peer.ID, at ma.Multiaddr, c network.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.observed == nil || len(r.observed) >= maxObservers {
-		r.observed = make(map[peer.ID]ma.Multiaddr)
+		r.observed = make(map[peer.ID]observation)
 	}
-	r.observed[p] = at
+	r.observed[p] = observation{at, c, r.moves}
+}
+
+// moved is told that the network may be another one: what was seen before counts for as long as the connection lasts.
+func (r *reachable) moved() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.moves++
 }
 
 // seenAt are the public addresses at which peers see this host.
 func (r *reachable) seenAt() (out []ma.Multiaddr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, a := range r.observed {
-		if manet.IsPublicAddr(a) && !ma.Contains(out, a) && len(out) < maxBookAddrs {
+	for _, o := range r.observed {
+		if o.moves < r.moves && o.conn.IsClosed() {
+			continue
+		}
+		if a := o.at; manet.IsPublicAddr(a) && !ma.Contains(out, a) && len(out) < maxBookAddrs {
 			out = append(out, a)
 		}
 	}
