@@ -3,12 +3,14 @@ package minikv
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/minikv/minikv/p2p"
 )
@@ -79,9 +81,17 @@ func (d *doctor) listening(s p2p.State) {
 		d.add("listening", CheckNote, "nowhere: this node dials others, and nobody can dial it", "give an address to listen on (--listen, Config.Listen)")
 	case len(s.Interfaces) == 0:
 		d.add("listening", CheckProblem, "on "+strings.Join(s.Listening, ", ")+", but this machine has no address other than its own loopback", "connect it to a network")
+	case !slices.ContainsFunc(s.Listening, isAbroad):
+		d.add("listening", CheckNote, "on "+strings.Join(s.Listening, ", ")+": nodes on this machine alone can dial it", "give an address of another interface, or of all (--listen /ip4/0.0.0.0/tcp/7420)")
 	default:
 		d.add("listening", CheckOK, "on "+strings.Join(s.Listening, ", "), "")
 	}
+}
+
+// isAbroad reports whether other machines can reach a listen address.
+func isAbroad(addr string) bool {
+	m, err := ma.NewMultiaddr(addr)
+	return err == nil && !manet.IsIPLoopback(m)
 }
 
 func (d *doctor) ipv6(s p2p.State) {
@@ -112,8 +122,10 @@ func (d *doctor) mapping(s p2p.State) {
 	switch {
 	case s.Discovery == p2p.DiscoveryNone:
 		d.add("port mapping", CheckOff, "not asked for", "")
-	case len(s.Mapped) > 0:
+	case slices.ContainsFunc(s.Mapped, isPublic):
 		d.add("port mapping", CheckOK, "the router leads "+strings.Join(s.Mapped, ", ")+" here", "")
+	case len(s.Mapped) > 0:
+		d.add("port mapping", CheckNote, "the router leads "+strings.Join(s.Mapped, ", ")+" here, but is itself behind another one", "if you can, have the other router map ports, too; else a relay helps (--relay)")
 	case hasPublicIP(s.Interfaces):
 		d.add("port mapping", CheckOff, "not needed: this machine has a public address", "")
 	default:
@@ -121,11 +133,21 @@ func (d *doctor) mapping(s p2p.State) {
 	}
 }
 
+// hasPublicIP reports whether others elsewhere can send to one of the addresses. Beside a private IPv4 address a public IPv6
+// one does not count: those who have IPv4 alone do not reach it.
 func hasPublicIP(ips []string) bool {
-	return slices.ContainsFunc(ips, func(s string) bool {
-		ip := net.ParseIP(s)
-		return ip != nil && ip.IsGlobalUnicast() && !ip.IsPrivate()
-	})
+	four := slices.DeleteFunc(slices.Clone(ips), func(s string) bool { return strings.Contains(s, ":") })
+	if len(four) > 0 {
+		return slices.ContainsFunc(four, func(s string) bool { return isPublic("/ip4/" + s) })
+	}
+	return slices.ContainsFunc(ips, func(s string) bool { return isPublic("/ip6/" + s) })
+}
+
+// isPublic reports whether a multiaddr begins with an address that all can send to; those of carriers' networks and of most
+// VPNs (100.64.0.0/10) are none.
+func isPublic(addr string) bool {
+	m, err := ma.NewMultiaddr(addr)
+	return err == nil && manet.IsPublicAddr(m)
 }
 
 func (d *doctor) reachability(s p2p.State) {
@@ -137,15 +159,25 @@ func (d *doctor) reachability(s p2p.State) {
 		d.add(name, CheckOK, "from outside, others have dialled "+strings.Join(s.Reachable, ", "), "")
 	case len(s.Unreachable) > 0:
 		d.add(name, CheckProblem, "from outside, others could not dial "+strings.Join(s.Unreachable, ", "), "forward the node's port at the router or the firewall, or use a relay (--relay)")
-	case len(s.Observed) > 0 && !hasPublicIP(s.Interfaces):
+	case len(s.Observed) > 0 && !isOwn(s.Observed, s.Interfaces):
 		what := "a hole can be punched to peers reached through a relay"
-		if !s.Puncher {
+		if s.Symmetric {
+			what = "it uses another port for each destination (symmetric NAT), so hardly any hole can be punched, and peers elsewhere are reached through relays"
+		} else if !s.Puncher {
 			what = "no hole can be punched yet"
 		}
 		d.add(name, CheckNote, "behind a router that others see as "+strings.Join(s.Observed, ", ")+"; "+what, "if peers elsewhere do not reach this node, use a relay (--relay)")
 	default:
 		d.add(name, CheckNote, "not known: no peer outside this network is connected that could tell", "")
 	}
+}
+
+// isOwn reports whether all addresses are those of the machine's interfaces.
+func isOwn(addrs, ips []string) bool {
+	return !slices.ContainsFunc(addrs, func(a string) bool {
+		parts := strings.SplitN(a, "/", 4) // "", ip4 or ip6, address, rest
+		return len(parts) < 3 || !slices.Contains(ips, parts[2])
+	})
 }
 
 func (d *doctor) relays(s p2p.State) {
@@ -160,9 +192,13 @@ func (d *doctor) relays(s p2p.State) {
 	case s.RelayPeers > 0:
 		d.add("relay", CheckNote, fmt.Sprintf("%d connected peers are relays; none of them has a place for this node", s.RelayPeers), "")
 	default:
-		d.add("relay", CheckOff, "none named, and no connected peer is one", "name one with --relay if nodes elsewhere do not reach this one; any node that can be dialled from everywhere is one with --relay-service")
+		d.add("relay", CheckOff, "none named, and no connected peer is one", "name one with --relay if nodes elsewhere do not reach this one; any node that can be dialled from everywhere is one with --relay-service, and --discovery dht --bootstrap ipfs finds some that serve anyone")
 	}
-	if s.Relay != p2p.RelayNobody {
+	switch {
+	case s.Relay == p2p.RelayNobody:
+	case !slices.ContainsFunc(s.Addresses, isPublic):
+		d.add("relay service", CheckNote, "for "+s.Relay.String()+"; this node has no public address, so nodes get no address through it to tell others", "on a VPN, name the whole address through it (ADDR/p2p-circuit/p2p/ID, --peer); else run the relay where it has a public address")
+	default:
 		d.add("relay service", CheckOK, "for "+s.Relay.String(), "")
 	}
 }

@@ -28,6 +28,17 @@ func Tuned(cfg Config, tune func(*store.Options)) Config {
 // Refuse has a node hold something against a peer.
 func Refuse(n *Node, id PeerID, points float64) { n.host.Refuse(string(id), RefusedForged, 1, points) }
 
+// Diagnose is what doctor says of a network, by name.
+func Diagnose(s p2p.State) map[string]Check {
+	d := &doctor{n: &Node{}}
+	d.network(s)
+	out := map[string]Check{}
+	for _, c := range d.checks {
+		out[c.Name] = c
+	}
+	return out
+}
+
 var DigestKeyOf = digestKeyOf
 
 // Turns shares out what exchanges take of a node.

@@ -23,8 +23,7 @@ const (
 	// lookEvery is how often the host looks whether its addresses have changed, or time
 	// has passed that it was not awake.
 	lookEvery = time.Second
-	// sleptFor is by how much the wall clock must have gone ahead of the monotonic one,
-	// which stands still while the machine sleeps.
+	// sleptFor is for how long it must not have been awake to take connections for dead.
 	sleptFor = 10 * time.Second
 	// proofTimeout is what a connection has to prove that it is alive after that.
 	proofTimeout = 2 * time.Second
@@ -40,17 +39,30 @@ func (h *Host) watchNetwork() {
 			return
 		}
 		have, now := localIPs(), time.Now()
-		asleep := now.Round(0).Sub(before.Round(0)) - now.Sub(before)
+		slept := asleep(now.Round(0).Sub(before.Round(0)), now.Sub(before))
 		switch {
 		case !maps.Equal(had, have):
 			h.log.Info("this machine's addresses have changed: connecting anew")
 			h.Rouse()
-		case asleep > sleptFor:
-			h.log.Info("this machine has slept: connecting anew", "for", asleep.Round(time.Second))
+		case slept > 0:
+			h.log.Info("this machine has slept, or this process was stopped: connecting anew", "for", slept.Round(time.Second))
 			h.Rouse()
 		}
 		had, before = have, now
 	}
+}
+
+// asleep is for how long the machine or this process was not awake, of which the one clock saw so much time pass since the last look
+// and the other so much. The monotonic one stands still while the machine sleeps; while the process alone is stopped, as in a frozen
+// container, both go on.
+func asleep(wall, monotonic time.Duration) time.Duration {
+	if d := wall - monotonic; d > sleptFor {
+		return d
+	}
+	if d := monotonic - lookEvery; d > sleptFor {
+		return d
+	}
+	return 0
 }
 
 func localIPs() map[string]bool {
@@ -75,6 +87,7 @@ func (h *Host) Rouse() {
 	have := localIPs()
 	h.punched.anew()
 	h.vantage.anew()
+	h.reachable.moved()
 	var wg sync.WaitGroup
 	for _, p := range h.host.Network().Peers() {
 		wg.Add(1)
@@ -85,6 +98,9 @@ func (h *Host) Rouse() {
 	h.redial.hurry()
 	if h.mdns != nil {
 		h.goRun(h.mdns.renew)
+	}
+	if h.mapper != nil {
+		h.mapper.anew()
 	}
 	h.goRun(func() {
 		wg.Wait()

@@ -38,7 +38,7 @@ type page struct {
 	seq      uint64 // of the record
 	signed   []ma.Multiaddr
 	worked   []ma.Multiaddr // found, or dialled with success; latest first
-	member   time.Time      // when it last shared a topic; zero: never
+	member   time.Time      // when it last shared a topic; zero: never; in an earlier run: long ago
 	at       time.Time      // last heard of
 }
 
@@ -129,6 +129,17 @@ func (b *book) shares(p peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.of(p).member = time.Now()
+}
+
+// recalled notes a member of an earlier run: it is remembered on, after all those who were met since, the n-th to be recalled
+// behind those before it.
+func (b *book) recalled(p peer.ID, n int, addrs ...ma.Multiaddr) {
+	b.found(p, addrs...)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.peers[p]; e != nil && e.member.IsZero() {
+		e.member = time.Unix(0, 0).Add(-time.Duration(n))
+	}
 }
 
 // addrs are the known addresses of a peer.

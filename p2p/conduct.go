@@ -226,6 +226,9 @@ func (l *ledger) pardon(p peer.ID) bool {
 	}
 	running := l.now().Before(r.until)
 	r.until, r.points = time.Time{}, 0
+	for _, a := range l.addrs {
+		delete(a.banned, p)
+	}
 	return running
 }
 

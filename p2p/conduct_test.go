@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/stretchr/testify/require"
 
 	"github.com/minikv/minikv/p2p"
@@ -85,6 +86,19 @@ func TestAnAddressOfManyBannedIsTurnedAway(t *testing.T) {
 	}
 }
 
+// Whose ban was lifted does not count against others at its address any more.
+func TestALiftedBanOpensItsAddress(t *testing.T) {
+	const addr = "/ip4/11.0.0.7/tcp/1"
+	l := p2p.NewLedger()
+	for _, p := range []string{"a", "b", "c", "d"} {
+		l.Refuse(p, "forged", 100)
+		l.BannedAt(p, addr)
+	}
+	require.False(t, l.Admits("new", addr))
+	require.True(t, l.Pardon("a"))
+	require.True(t, l.Admits("new", addr))
+}
+
 func TestTheLedgerIsBounded(t *testing.T) {
 	l := p2p.NewLedger()
 	l.Refuse("culprit", "forged", 100)
@@ -113,4 +127,21 @@ func TestBytesAreCountedByPeer(t *testing.T) {
 	require.Zero(t, in+out)
 	require.Equal(t, p2p.PathDirect, a.Peers()[0].Path)
 	s.Reset()
+}
+
+// Whoever was named by hand is connected to although others at its address were banned.
+func TestANamedPeerIsLetInAtAnAddressOfManyBanned(t *testing.T) {
+	const addr = "/ip4/11.0.0.7/tcp/1"
+	l := p2p.NewLedger()
+	for _, p := range []string{"a", "b", "c", "d"} {
+		l.Refuse(p, "forged", 100)
+		l.BannedAt(p, addr)
+	}
+	g := p2p.NewGate(l)
+	require.False(t, g.Secured(network.DirInbound, "new", addr))
+	g.Name("new", addr)
+	require.True(t, g.Secured(network.DirOutbound, "new", addr))
+	require.True(t, g.Secured(network.DirInbound, "new", addr))
+	g.Name("a", addr)
+	require.False(t, g.Secured(network.DirInbound, "a", addr), "banned itself")
 }

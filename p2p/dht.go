@@ -119,7 +119,7 @@ func (r *rendezvous) look(t *Topic) error {
 		return err
 	}
 	for info := range infos {
-		if info.ID == r.h.id || r.h.link(info.ID) != "" || r.h.redial.learnt() >= r.h.cfg.Limits.Members {
+		if info.ID == r.h.id || r.h.link(info.ID) != "" || !r.h.redial.room(false) {
 			continue
 		}
 		r.h.log.Debug("found in the DHT", "topic", t.name, "peer", info.ID, "addrs", info.Addrs)

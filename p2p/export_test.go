@@ -8,8 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
+	mss "github.com/multiformats/go-multistream"
 	"github.com/quic-go/quic-go"
 )
 
@@ -82,12 +86,6 @@ func Find(h *Host, addr string) error {
 	return err
 }
 
-// Keeps says whether the host dials a peer whenever it is lost.
-func Keeps(h *Host, id string) bool {
-	p, err := peer.Decode(id)
-	return err == nil && h.redial.keeps(p)
-}
-
 // Prove has all connections to a peer prove at once that they are alive, each so many times.
 func Prove(h *Host, id string, times int) error {
 	p, err := peer.Decode(id)
@@ -155,6 +153,7 @@ func (l *Ledger) Admits(p, addr string) bool {
 
 func (l *Ledger) BannedAt(p, addr string) { l.l.bannedAt(peer.ID(p), ma.StringCast(addr)) }
 func (l *Ledger) Vouch(p string)          { l.l.vouch(peer.ID(p)) }
+func (l *Ledger) Pardon(p string) bool    { return l.l.pardon(peer.ID(p)) }
 func (l *Ledger) Len() int                { return len(l.l.peers) }
 
 // Bounds of the book, and the protocol of greetings.
@@ -242,3 +241,82 @@ func (h *Host) ResetGossip(id string) bool {
 	out, ok := h.outs.Load(p)
 	return ok && out.(*gossipOut).Stream.Reset() == nil
 }
+
+// SurplusAfter is how soon one of two connections to a peer is left.
+const SurplusAfter = surplusAfter
+
+// OpenOnEach opens a stream on each connection to a peer.
+func OpenOnEach(ctx context.Context, h *Host, id string, proto protocol.ID) (out []*Stream) {
+	p, err := peer.Decode(id)
+	if err != nil {
+		return nil
+	}
+	for _, c := range h.host.Network().ConnsToPeer(p) {
+		s, err := c.NewStream(ctx)
+		if err != nil || mss.SelectProtoOrFail(proto, s) != nil || s.SetProtocol(proto) != nil {
+			return nil
+		}
+		out = append(out, h.newStream(s))
+	}
+	return out
+}
+
+// DialBeside makes a further connection to a peer at an address, which the dialler's host does not know of.
+func DialBeside(ctx context.Context, h *Host, addr string) error {
+	info, err := parsePeer(addr)
+	if err != nil {
+		return err
+	}
+	_, err = h.host.Network().(*swarm.Swarm).TransportForDialing(info.Addrs[0]).Dial(ctx, info.Addrs[0], info.ID)
+	return err
+}
+
+// Gate is a gate before a ledger.
+type Gate struct{ g *gate }
+
+func NewGate(l *Ledger) *Gate { return &Gate{&gate{ledger: l.l}} }
+
+func (g *Gate) Name(p, addr string) { g.g.name(peer.ID(p), []ma.Multiaddr{ma.StringCast(addr)}) }
+
+// Secured reports whether a connection with the peer may be, once it is known who that is.
+func (g *Gate) Secured(dir network.Direction, p, addr string) bool {
+	return g.g.InterceptSecured(dir, peer.ID(p), endpoints{remote: ma.StringCast(addr)})
+}
+
+type endpoints struct{ remote ma.Multiaddr }
+
+func (e endpoints) LocalMultiaddr() ma.Multiaddr  { return nil }
+func (e endpoints) RemoteMultiaddr() ma.Multiaddr { return e.remote }
+
+// Hurries reports whether naming a peer that the host is about to dial makes it dial at once.
+func Hurries(h *Host, p peer.ID) bool {
+	r := newRedialer(h)
+	k := &keptPeer{id: p, limit: time.Hour, hurry: make(chan struct{}, 1), lost: make(chan struct{}, 1)}
+	r.kept[p] = k
+	r.keepFor(p, 0)
+	return len(k.hurry) == 1
+}
+
+// Asleep is for how long a machine or a process was not awake that has seen so much time pass by two clocks.
+var Asleep = asleep
+
+// Learnt is how many peers that nobody named the host dials when they are away.
+func Learnt(h *Host) int { return h.redial.learnt() }
+
+// Keeps reports whether the host dials a peer when it is away.
+func Keeps(h *Host, id string) bool {
+	p, err := peer.Decode(id)
+	return err == nil && h.redial.keeps(p)
+}
+
+// Reachable knows where peers see a host come from.
+type Reachable struct{ r *reachable }
+
+func NewReachable() *Reachable { return &Reachable{new(reachable)} }
+
+func (r *Reachable) Observe(p, at string, c network.Conn) {
+	r.r.observe(peer.ID(p), ma.StringCast(at), c)
+}
+func (r *Reachable) IsSymmetric() bool { return r.r.isSymmetric() }
+func (r *Reachable) Moved()            { r.r.moved() }
+func (r *Reachable) SeenAt() []string  { return texts(r.r.seenAt()) }

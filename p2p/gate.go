@@ -104,7 +104,11 @@ func isDNS(a ma.Multiaddr) bool {
 func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
 
 // InterceptSecured implements connmgr.ConnectionGater.
+// A peer that somebody named answers for itself alone, not for others at its address.
 func (g *gate) InterceptSecured(_ network.Direction, p peer.ID, at network.ConnMultiaddrs) bool {
+	if len(g.addrs(p)) > 0 {
+		return g.ledger.admits(p, nil)
+	}
 	return g.ledger.admits(p, at.RemoteMultiaddr())
 }
 

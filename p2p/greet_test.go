@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -183,4 +185,71 @@ func TestAGarbledGreetingIsCounted(t *testing.T) {
 	require.NoError(t, s.WriteFrame([]byte("garbage")))
 	eventually(t, func() bool { return b.Conduct(a.ID()).Refusals[p2p.RefusedGreeting] == 1 }, "not counted")
 	s.Reset()
+}
+
+// A member that was remembered and is away at the start is remembered on, when others have been met.
+func TestWhoIsAwayIsRemembered(t *testing.T) {
+	if !inNamespace(t, nowhere) {
+		return
+	}
+	told := make(chan []string, 100)
+	anywhere := func(c *p2p.Config) {
+		c.Discovery, c.Listen = p2p.DiscoveryLAN, []string{"/ip4/0.0.0.0/tcp/0"}
+		c.MDNSService = "_" + rand.Text()[:8] + "._udp"
+	}
+	b := newHost(t, anywhere)
+	_, _, away := newKey(t)
+	known := append(slices.Clone(b.Addrs()[:1]), "/ip4/192.168.7.1/tcp/9/p2p/"+away.String())
+	a := newHost(t, anywhere, func(c *p2p.Config) { c.Known, c.Remember = known, func(addrs []string) { told <- addrs } })
+	join(t, a, "reg", newInbox().handle)
+	join(t, b, "reg", newInbox().handle)
+	var last []string
+	eventually(t, func() bool {
+		select {
+		case last = <-told:
+		default:
+		}
+		return strings.Contains(strings.Join(last, " "), b.ID())
+	}, "nothing to remember")
+	require.Contains(t, last[0], b.ID(), "who was met comes first")
+	require.Contains(t, last, known[1])
+}
+
+// Whoever tells of peers that nobody can reach takes no place from a member that is connected: it is dialled when its link is lost.
+func TestMadeUpPeersTakeNoMembersPlace(t *testing.T) {
+	if !inNamespace(t, nowhere) {
+		return
+	}
+	anywhere := func(c *p2p.Config) {
+		c.Discovery, c.Listen = p2p.DiscoveryLAN, []string{"/ip4/0.0.0.0/tcp/0"}
+		c.MDNSService = "_" + rand.Text()[:8] + "._udp"
+	}
+	a := newHost(t, anywhere, func(c *p2p.Config) { c.Limits = p2p.Limits{Conns: 8, Members: 3} })
+	stranger := newHost(t)
+	join(t, a, "reg", newInbox().handle)
+	connect(t, stranger, a)
+	var madeUp [][]byte
+	for range 8 {
+		key, _, id := newKey(t)
+		madeUp = append(madeUp, signedRecord(t, key, id, "/ip4/192.168.7.77/tcp/9"))
+	}
+	s, err := stranger.Open(t.Context(), a.ID(), p2p.GreetProtocol)
+	require.NoError(t, err)
+	for _, records := range [][][]byte{nil, madeUp} {
+		g, err := p2p.EncodeGreeting([]string{"reg"}, records)
+		require.NoError(t, err)
+		require.NoError(t, s.WriteFrame(g))
+		if records == nil {
+			_, err = s.ReadFrame(1 << 20)
+			require.NoError(t, err)
+		}
+	}
+	eventually(t, func() bool { return p2p.Learnt(a) == 3 }, "the places are not taken")
+	b := newHost(t, func(c *p2p.Config) { c.Listen = []string{"/ip4/0.0.0.0/tcp/0"} })
+	tb := join(t, b, "reg", newInbox().handle)
+	connect(t, b, a)
+	eventually(t, func() bool { return len(tb.Peers()) == 1 && p2p.Keeps(a, b.ID()) }, "the member is not kept")
+	require.NoError(t, b.Disconnect(a.ID()))
+	eventually(t, func() bool { return inbound(b, a.ID()) }, "a does not dial the member")
+	require.LessOrEqual(t, p2p.Learnt(a), 3)
 }

@@ -46,6 +46,7 @@ type Host struct {
 	punched   *punched
 
 	puncher puncher
+	mapper  *portMapper // nil with DiscoveryNone
 
 	book        *book
 	greeter     *greeter

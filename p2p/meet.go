@@ -60,7 +60,7 @@ func (h *Host) handleEvent(e any) {
 func (h *Host) identified(e event.EvtPeerIdentificationCompleted) {
 	if local := e.Conn.LocalMultiaddr(); e.ObservedAddr != nil && !isRelayed(e.Conn.RemoteMultiaddr()) {
 		if h.listensAt(local) {
-			h.reachable.observe(e.Peer, e.ObservedAddr)
+			h.reachable.observe(e.Peer, e.ObservedAddr, e.Conn)
 			h.startPunching()
 		}
 		if !e.ObservedAddr.Equal(local) { // a router stands between
@@ -102,7 +102,7 @@ func (h *Host) meet(p peer.ID, news bool) {
 		}
 		return
 	}
-	if h.redial.learnt() < h.cfg.Limits.Members {
+	if h.redial.room(false) {
 		h.redial.keepFor(p, foundKept)
 	}
 }
@@ -113,7 +113,7 @@ func (h *Host) noteMember(p peer.ID) {
 		return
 	}
 	h.book.shares(p)
-	if !h.redial.shuns(p) && h.redial.learnt() < h.cfg.Limits.Members && len(h.book.addrs(p)) > 0 {
+	if !h.redial.shuns(p) && len(h.book.addrs(p)) > 0 && (h.redial.keeps(p) || h.redial.room(true)) {
 		h.redial.keepFor(p, memberKept)
 	}
 	if h.cfg.Remember != nil { // also when it is no news: its addresses may be
@@ -159,12 +159,12 @@ func (h *Host) recall(known []string) {
 	if h.gate.strict {
 		return
 	}
-	for _, s := range known {
+	for n, s := range known {
 		info, err := parsePeer(s)
 		if err != nil || info.ID == h.id {
 			continue
 		}
-		h.book.found(info.ID, info.Addrs...)
+		h.book.recalled(info.ID, n, info.Addrs...)
 		if h.redial.learnt() < h.cfg.Limits.Members {
 			h.redial.keepFor(info.ID, memberKept)
 		}

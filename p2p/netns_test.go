@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -159,4 +160,30 @@ func TestTheDHTBringsMembersTogether(t *testing.T) {
 	require.False(t, isPeer(stranger, members[0].ID()))
 	state := members[0].State()
 	require.Positive(t, state.DHT)
+}
+
+// A relayed connection that comes when there is a direct one, as when one side could only dial the relay, does not stay.
+func TestARelayedConnectionBesideADirectOneIsLeft(t *testing.T) {
+	if !inNamespace(t, loUp+"ip addr add 192.0.0.129/32 dev lo\n") { // a relay needs an address that counts as public
+		return
+	}
+	relay := newHost(t, func(c *p2p.Config) {
+		c.RelayService, c.Listen = p2p.RelayMembers, []string{"/ip4/192.0.0.129/tcp/0"}
+	})
+	named := func(c *p2p.Config) { c.Relays = relay.Addrs()[:1] }
+	a, b := newHost(t, named), newHost(t, named)
+	served := join(t, relay, "reg", newInbox().handle)
+	join(t, a, "reg", newInbox().handle)
+	join(t, b, "reg", newInbox().handle)
+	eventually(t, func() bool { return len(a.State().Relays) > 0 && len(served.Peers()) == 2 }, "not served")
+	connect(t, b, a)
+	eventually(t, func() bool { return isPeer(a, b.ID()) }, "not connected")
+	require.NoError(t, p2p.DialBeside(t.Context(), b, relay.Addrs()[0]+"/p2p-circuit/p2p/"+a.ID()))
+	eventually(t, func() bool { return connsTo(a, b.ID()) == 2 }, "no second connection")
+	eventually(t, func() bool { return connsTo(a, b.ID()) == 1 }, "the relayed connection stays")
+	require.Equal(t, p2p.PathDirect, a.Peers()[index(a, b.ID())].Path)
+}
+
+func index(h *p2p.Host, id string) int {
+	return slices.IndexFunc(h.Peers(), func(p p2p.Peer) bool { return p.ID == id })
 }

@@ -77,11 +77,10 @@ func (t *peerTable) Connected(_ network.Network, c network.Conn) {
 		t.tell(p, true)
 	}
 	t.conns[p][c] = struct{}{}
-	if !isRelayed(c.RemoteMultiaddr()) && len(t.conns[p]) > 1 {
-		t.h.goRun(func() { t.h.leaveRelay(p) })
-	}
 	if len(t.conns[p]) > 1 {
 		t.h.goRun(func() { t.h.proveOthers(c) })
+		t.h.goRun(func() { t.h.leaveRelay(p) }) // the relayed one may be the later one: both sides dial
+		t.h.goRun(func() { t.h.leaveSurplus(p) })
 	}
 }
 
@@ -106,7 +105,6 @@ func (t *peerTable) Disconnected(_ network.Network, c network.Conn) {
 	delete(t.since, p)
 	delete(t.ping, p)
 	t.tell(p, false)
-	t.h.reachable.forget(p)
 	t.h.redial.lost(p)
 }
 

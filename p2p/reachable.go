@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"iter"
 	"slices"
 	"sync"
 
@@ -18,7 +19,8 @@ const maxObservers = 64
 type reachable struct {
 	mu       sync.Mutex
 	verdict  event.EvtHostReachableAddrsChanged
-	observed map[view]ma.Multiaddr // where a connection from a listen address comes out
+	observed map[view]observation
+	moves    int // how often the network may have become another one
 }
 
 // view is what one peer sees of this host with one transport.
@@ -27,51 +29,77 @@ type view struct {
 	medium medium
 }
 
+// observation is where a connection from a listen address comes out.
+type observation struct {
+	at    ma.Multiaddr
+	conn  interface{ IsClosed() bool }
+	moves int // by then
+}
+
 func (r *reachable) set(v event.EvtHostReachableAddrsChanged) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.verdict = v
 }
 
-func (r *reachable) observe(p peer.ID, at ma.Multiaddr) {
+func (r *reachable) observe(p peer.ID, at ma.Multiaddr, conn interface{ IsClosed() bool }) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.observed == nil || len(r.observed) >= maxObservers {
-		r.observed = make(map[view]ma.Multiaddr)
+		r.observed = make(map[view]observation)
 	}
 	m, _ := mediumOf(at)
-	r.observed[view{p, m}] = at
+	r.observed[view{p, m}] = observation{at, conn, r.moves}
 }
 
-// forget is told that a peer is gone: what it saw may be so no more.
-func (r *reachable) forget(p peer.ID) {
+// moved is told that the network may be another one: what was seen before counts for as long as the connection lasts.
+func (r *reachable) moved() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for v := range r.observed {
-		if v.peer == p {
-			delete(r.observed, v)
+	r.moves++
+}
+
+// seen yields the public addresses at which peers see this host, and who.
+func (r *reachable) seen() iter.Seq2[view, ma.Multiaddr] {
+	return func(yield func(view, ma.Multiaddr) bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for v, o := range r.observed {
+			past := o.moves < r.moves && o.conn.IsClosed()
+			if !past && manet.IsPublicAddr(o.at) && !yield(v, o.at) {
+				return
+			}
 		}
 	}
 }
 
-// seenOver reports whether a peer sees this host at a public address of a medium.
-func (r *reachable) seenOver(m medium) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for v, a := range r.observed {
-		if v.medium == m && manet.IsPublicAddr(a) {
+// viewers counts the peers that see this host with a medium, and reports whether p is one of them.
+func (r *reachable) viewers(m medium, p peer.ID) (n int, one bool) {
+	for v := range r.seen() {
+		if v.medium == m {
+			n, one = n+1, one || v.peer == p
+		}
+	}
+	return n, one
+}
+
+// isSymmetric reports whether peers see this host at different addresses of one medium: its router draws another port for
+// each destination, so what one peer sees is of no use to another, and no hole can be punched.
+func (r *reachable) isSymmetric() bool {
+	at := map[medium]ma.Multiaddr{}
+	for v, a := range r.seen() {
+		if first, ok := at[v.medium]; ok && first[0].Equal(&a[0]) && !first.Equal(a) {
 			return true
 		}
+		at[v.medium] = a
 	}
 	return false
 }
 
 // seenAt are the public addresses at which peers see this host.
 func (r *reachable) seenAt() (out []ma.Multiaddr) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, a := range r.observed {
-		if manet.IsPublicAddr(a) && !ma.Contains(out, a) && len(out) < maxBookAddrs {
+	for _, a := range r.seen() {
+		if !ma.Contains(out, a) && len(out) < maxBookAddrs {
 			out = append(out, a)
 		}
 	}

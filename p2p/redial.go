@@ -61,6 +61,7 @@ type redialer struct {
 
 type keptPeer struct {
 	id     peer.ID
+	begun  time.Time
 	limit  time.Duration // given up after that long away; 0: never. Guarded by the redialer
 	cancel context.CancelFunc
 	lost   chan struct{} // capacity 1: the last connection, or the last direct one, is gone
@@ -96,10 +97,13 @@ func (r *redialer) keepFor(p peer.ID, limit time.Duration) {
 		if k.limit != 0 && (limit == 0 || limit > k.limit) {
 			k.limit = limit
 		}
+		if limit == 0 {
+			poke(k.hurry) // it may be dialled rarely by now, and somebody wants it
+		}
 		return
 	}
 	ctx, cancel := context.WithCancel(r.h.ctx)
-	k := &keptPeer{id: p, limit: limit, cancel: cancel, lost: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
+	k := &keptPeer{id: p, begun: time.Now(), limit: limit, cancel: cancel, lost: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 	r.kept[p] = k
 	if !r.h.goRun(func() { r.run(ctx, k) }) {
 		cancel()
@@ -122,6 +126,33 @@ func (r *redialer) learnt() (n int) {
 		}
 	}
 	return n
+}
+
+// room reports whether there is a place for one more peer that nobody named, and makes one where it can: anybody may tell of
+// peers whom nobody can reach, so these must keep nobody out. For a connected member of a topic one goes who is not
+// connected, best one who was only told of; for one who was told of, another such one who has been dialled in vain.
+func (r *redialer) room(member bool) bool {
+	if r.learnt() < r.h.cfg.Limits.Members {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out *keptPeer
+	for _, k := range r.kept {
+		toldOf := k.limit > 0 && k.limit < memberKept
+		if k.limit == 0 || !member && (!toldOf || time.Since(k.begun) < dialTimeout) || r.h.link(k.id) != "" {
+			continue
+		}
+		if out == nil || k.limit < out.limit || k.limit == out.limit && k.begun.Before(out.begun) {
+			out = k
+		}
+	}
+	if out == nil {
+		return false
+	}
+	out.cancel()
+	delete(r.kept, out.id)
+	return true
 }
 
 // shuns reports whether the host was told to disconnect from the peer.

@@ -277,3 +277,23 @@ func TestOnlyNamedAddressesAreDialled(t *testing.T) {
 	require.ErrorIs(t, err, p2p.ErrNotConnected)
 	require.ErrorContains(t, p2p.DialLearnt(t.Context(), a, b.ID()), "gater")
 }
+
+// Naming a peer that is dialled now and then, as discovery found it, dials it at once.
+func TestNamingHurries(t *testing.T) {
+	_, _, id := newKey(t)
+	require.True(t, p2p.Hurries(newHost(t), id))
+}
+
+// A machine that sleeps stops the one clock, a process that is stopped sees both go on.
+func TestSleepIsNoticed(t *testing.T) {
+	for name, c := range map[string]struct{ wall, run, want time.Duration }{
+		"awake":                  {time.Second, time.Second, 0},
+		"a busy machine":         {6 * time.Second, 6 * time.Second, 0},
+		"slept":                  {time.Hour, time.Second, time.Hour - time.Second},
+		"stopped":                {time.Minute, time.Minute, time.Minute - time.Second},
+		"stopped, clock back":    {-time.Hour, time.Minute, time.Minute - time.Second},
+		"the clock was put back": {-time.Hour, time.Second, 0},
+	} {
+		require.Equal(t, c.want, p2p.Asleep(c.wall, c.run), name)
+	}
+}

@@ -76,7 +76,7 @@ func (h *Host) reach(cfg Config, relays []peer.AddrInfo) []libp2p.Option {
 	if strict {
 		opts = append(opts, libp2p.DisableIdentifyAddressDiscovery())
 	} else {
-		opts = append(opts, libp2p.NATPortMap(), libp2p.EnableAutoNATv2())
+		opts = append(opts, libp2p.NATManager(h.mapPorts), libp2p.EnableAutoNATv2())
 	}
 	if cfg.RelayService != RelayNobody {
 		return append(opts, libp2p.ForceReachabilityPublic(), libp2p.EnableRelayService(h.relayService(cfg.RelayService)...))

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	ma "github.com/multiformats/go-multiaddr"
-	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // State is what works of the ways to reach this host and to be reached by it, as far as
@@ -16,10 +15,11 @@ type State struct {
 	Addresses   []string // that others are told to dial
 	Interfaces  []string // IP addresses of this machine that are neither loopback nor link-local
 	MDNS        bool     // runs
-	Mapped      []string // ports the router has mapped
+	Mapped      []string // addresses outside that the router leads to this host, as it says
 	Reachable   []string // addresses that AutoNAT found to be dialable from outside
 	Unreachable []string // those it found not to be
 	Observed    []string // where peers see this host come from, public addresses
+	Symmetric   bool     // each peer sees it come from another port, so that no hole can be punched
 	Relays      []string // addresses through relays that hold a reservation for this host
 	RelayPeers  int      // connected peers that are relays
 	Relay       RelayPolicy
@@ -35,27 +35,16 @@ func (h *Host) State() State {
 	s := State{
 		Discovery: h.cfg.Discovery, Listening: texts(h.host.Network().ListenAddresses()), Addresses: texts(h.host.Addrs()), Interfaces: interfaceIPs(),
 		MDNS: h.finder != nil && !h.mdnsFailed.Load(), Relays: texts(h.reserved.get()), RelayPeers: len(h.connectedRelays()),
-		Relay: h.cfg.RelayService, DHT: -1, Banned: len(h.ledger.banned()), Observed: texts(h.reachable.seenAt()), Puncher: h.puncher.get() != nil,
+		Relay: h.cfg.RelayService, DHT: -1, Banned: len(h.ledger.banned()), Observed: texts(h.reachable.seenAt()), Symmetric: h.reachable.isSymmetric(), Puncher: h.puncher.get() != nil,
 	}
 	s.Listening = slices.DeleteFunc(s.Listening, func(a string) bool { return a == circuit })
-	s.Mapped = texts(h.mapped())
+	s.Mapped = texts(h.mapper.mapped())
 	s.Reachable, s.Unreachable = h.reachable.verdicts()
 	if h.meeting != nil {
 		s.DHT = h.meeting.known()
 	}
 	s.Named, s.NamedUp = h.redial.named()
 	return s
-}
-
-// mapped are public addresses of the host that are neither an interface's nor those a
-// peer saw it come from: what the router has said it maps.
-func (h *Host) mapped() []ma.Multiaddr {
-	own := localIPs()
-	seen := h.reachable.seenAt()
-	return slices.DeleteFunc(h.host.Addrs(), func(a ma.Multiaddr) bool {
-		ip, err := manet.ToIP(a)
-		return err != nil || isRelayed(a) || own[ip.String()] || ip.IsUnspecified() || ma.Contains(seen, a)
-	})
 }
 
 func texts(addrs []ma.Multiaddr) []string {

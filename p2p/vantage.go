@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	pb "github.com/libp2p/go-libp2p/p2p/protocol/identify/pb"
@@ -25,11 +26,14 @@ import (
 // The swarm is connected to a peer by one: of two hosts, one of which has dialled the relay
 // over TCP and the other one over QUIC, each knows one of its two places, not the same one,
 // and no hole can be punched. So a host asks the first public peers that it meets for its
-// place with each other transport, over a connection that is there for that alone.
+// place with each other transport, over a connection that is there for that alone. Two
+// peers are asked, to tell a router that draws another port for each destination.
 
 const (
 	// vantageTimeout ends such a question.
 	vantageTimeout = 5 * time.Second
+	// enoughViews is by how many peers a host wants to be seen with a transport.
+	enoughViews = 2
 	// vantageTries is how many peers are asked about a transport, until the network changes.
 	vantageTries = 4
 	// maxIdentify bounds a part of what a peer says of itself and of this host, in bytes,
@@ -81,7 +85,7 @@ func (v *vantage) anew() {
 }
 
 // lookFrom asks a peer, which sees this host come from a public address that is not its own,
-// where it comes out with the transports with which nobody has seen it yet.
+// where it comes out with the transports with which few have seen it yet.
 func (h *Host) lookFrom(p peer.ID, at ma.Multiaddr) {
 	if h.gate.strict || !manet.IsPublicAddr(at) {
 		return
@@ -89,7 +93,8 @@ func (h *Host) lookFrom(p peer.ID, at ma.Multiaddr) {
 	var asked []medium
 	for _, a := range h.host.Peerstore().Addrs(p) {
 		m, ok := mediumOf(a)
-		if !ok || slices.Contains(asked, m) || !manet.IsPublicAddr(a) || !h.listensOn(m) || h.reachable.seenOver(m) || !h.vantage.try(m) {
+		views, seen := h.reachable.viewers(m, p)
+		if !ok || seen || views >= enoughViews || slices.Contains(asked, m) || !manet.IsPublicAddr(a) || !h.listensOn(m) || !h.vantage.try(m) {
 			continue
 		}
 		asked = append(asked, m)
@@ -112,20 +117,20 @@ func (h *Host) listensOn(m medium) bool {
 func (h *Host) askOver(p peer.ID, a ma.Multiaddr) error {
 	ctx, cancel := context.WithTimeout(h.ctx, vantageTimeout)
 	defer cancel()
-	seen, local, err := h.observedBy(ctx, p, a)
+	seen, c, err := h.observedBy(ctx, p, a)
 	if err != nil {
 		return err
 	}
-	if manet.IsPublicAddr(seen) && h.listensAt(local) {
-		h.reachable.observe(p, seen)
+	if h.listensAt(c.LocalMultiaddr()) {
+		h.reachable.observe(p, seen, c)
 		h.startPunching()
 	}
 	return nil
 }
 
 // observedBy connects to a peer beside the swarm, which keeps to the connection that it has, and returns from where
-// the peer says that this host comes, and from where it does.
-func (h *Host) observedBy(ctx context.Context, p peer.ID, a ma.Multiaddr) (seen, local ma.Multiaddr, err error) {
+// the peer says that this host comes over that connection, which is closed again.
+func (h *Host) observedBy(ctx context.Context, p peer.ID, a ma.Multiaddr) (seen ma.Multiaddr, c transport.CapableConn, err error) {
 	s, ok := h.host.Network().(*swarm.Swarm)
 	if !ok {
 		return nil, nil, errors.New("p2p: no swarm")
@@ -134,7 +139,7 @@ func (h *Host) observedBy(ctx context.Context, p peer.ID, a ma.Multiaddr) (seen,
 	if t == nil || !h.gate.InterceptPeerDial(p) || !h.gate.InterceptAddrDial(p, a) {
 		return nil, nil, fmt.Errorf("p2p: %s is not to be dialled", a)
 	}
-	c, err := t.Dial(ctx, a, p)
+	c, err = t.Dial(ctx, a, p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -145,7 +150,7 @@ func (h *Host) observedBy(ctx context.Context, p peer.ID, a ma.Multiaddr) (seen,
 	}
 	defer stream.Reset()
 	seen, err = askIdentity(ctx, stream)
-	return seen, c.LocalMultiaddr(), err
+	return seen, c, err
 }
 
 // askIdentity asks on a stream who the peer is, and returns from where it says that this host comes.

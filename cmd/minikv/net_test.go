@@ -99,22 +99,21 @@ func (n *netNode) kill() {
 // end ends the node cleanly.
 func (n *netNode) end() { n.t.Helper(); require.NoError(n.t, n.stop(15)) }
 
-// addr is an address of the node that contains all the given parts.
-func (n *netNode) addr(parts ...string) string {
+// addr is an address of the node that contains all the given parts. It waits a while for one.
+func (n *netNode) addr(parts ...string) (found string) {
 	n.t.Helper()
-	s, err := n.client.Status(context.Background())
-	require.NoError(n.t, err)
-next:
-	for _, a := range s.Addrs {
-		for _, p := range parts {
-			if !strings.Contains(a, p) {
-				continue next
-			}
+	netlab.Eventually(n.t, 10*time.Second, func() bool {
+		s, err := n.client.Status(context.Background())
+		require.NoError(n.t, err)
+		i := slices.IndexFunc(s.Addrs, func(a string) bool {
+			return !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(a, p) })
+		})
+		if i >= 0 {
+			found = s.Addrs[i]
 		}
-		return a
-	}
-	require.FailNow(n.t, "no such address", "%v among %v", parts, s.Addrs)
-	return ""
+		return i >= 0
+	}, "an address of %s with %v", n.host.Name, parts)
+	return found
 }
 
 // peer is what the node knows of another one.
@@ -150,6 +149,15 @@ func (n *netNode) says(within time.Duration, text string) {
 		said, err := os.ReadFile(filepath.Join(n.dir, n.host.Name+".out"))
 		return err == nil && strings.Contains(string(said), text)
 	}, "%s prints %q", n.host.Name, text)
+}
+
+// logs waits until the node has logged a text.
+func (n *netNode) logs(within time.Duration, text string) {
+	n.t.Helper()
+	netlab.Eventually(n.t, within, func() bool {
+		log, err := os.ReadFile(n.log)
+		return err == nil && strings.Contains(string(log), text)
+	}, "%s logs %q", n.host.Name, text)
 }
 
 // checked is what doctor says of a subject.

@@ -71,6 +71,9 @@ func TestNetNoServerOfTheirOwn(t *testing.T) {
 			ben.reaches(60*time.Second, ann, c.path)
 			t.Logf("%s after %v", c.path, time.Since(begun).Round(10*time.Millisecond))
 
+			doctor := ann.run("", "doctor")
+			require.Equal(t, c.mapping == netlab.Symmetric, strings.Contains(doctor, "symmetric NAT"), doctor)
+
 			phone := person("phone", "192.0.0.133/25", "10.3.0.1/24", "10.3.0.2/24")
 			phone.run(ann.run("", "ticket", "default", "--read"), "join", "-")
 			phone.prints(60*time.Second, "from the start", "get", "default", "greeting")

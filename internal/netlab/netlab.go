@@ -49,12 +49,11 @@ func New(t testing.TB) *Lab {
 			t.Skipf("SKIPPED: needs the program %s (packages iproute2, nftables)", tool)
 		}
 	}
-	l := &Lab{t: t}
+	l := &Lab{t: t, n: int(labs.Add(1))}
 	if out, err := exec.Command("ip", "netns", "add", l.name("probe")).CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED: may not make a network namespace here: %s", out)
 	}
 	_ = exec.Command("ip", "netns", "del", l.name("probe")).Run()
-	l.n = int(labs.Add(1))
 	return l
 }
 
@@ -176,6 +175,16 @@ func (h *Host) Readdress(addrs ...string) {
 		script = append(script, "ip addr add "+a+" dev eth0 "+noDAD(a))
 	}
 	h.lab.run(in(h.ns, script...))
+	h.IP, _, _ = strings.Cut(addrs[0], "/")
+	h.route()
+}
+
+// Move unplugs the machine, and plugs it into another segment with the given addresses.
+func (h *Host) Move(to *Switch, addrs ...string) {
+	h.lab.t.Helper()
+	h.lab.run(in(h.ns, "ip link del eth0"))
+	to.plug(h.ns, "eth0", addrs...)
+	h.seg = to
 	h.IP, _, _ = strings.Cut(addrs[0], "/")
 	h.route()
 }
