@@ -208,3 +208,21 @@ func TestARefusedPutLeavesNoLease(t *testing.T) {
 	require.Nil(t, l)
 	require.Zero(t, r.Metrics().Leases)
 }
+
+// A put that has no room takes no lease, however little is missing: what a lease and an expiry add to an entry counts, too.
+func TestAPutWithoutRoomLeavesNoLease(t *testing.T) {
+	ctx := context.Background()
+	r := openRegistry(t, openNode(t, minikv.Config{MaxBytes: mib}), "test")
+	fillRoom(t, r, "k")
+	for size := 1000; ; size-- {
+		require.GreaterOrEqual(t, size, 0, "nothing fits")
+		var l *minikv.Lease
+		_, err := r.Put(ctx, "locked", make([]byte, size), minikv.Locked(&l), minikv.TTL(time.Hour))
+		if err == nil {
+			require.NoError(t, l.Unlock(ctx))
+			return
+		}
+		require.ErrorIs(t, err, minikv.ErrFull)
+		require.Zero(t, r.Metrics().Leases, "a lease was left behind by a value of %d bytes", size)
+	}
+}

@@ -79,7 +79,8 @@ func (r *Registry) putLocked(ctx context.Context, key string, value []byte, o pu
 	r.mu.Lock()
 	var l *Lease
 	var rev Revision
-	if err = r.rep.CheckRoom(r.rep.Growth(&replica.Write{Key: key, Value: value})); err == nil { // else a lease would be left behind
+	w := replica.Write{Key: key, Value: value, Fence: lwwmap.Token{1}, Expires: r.putExpiry(at, key, &o)} // any fence weighs the same
+	if err = r.rep.CheckRoom(r.rep.Growth(&w)); err == nil {                                              // else a lease would be left behind
 		l, err = r.claimStep(at, key, lo)
 	}
 	if err == nil {

@@ -76,7 +76,7 @@ func (m *portMapper) run() {
 		if m.byNATPMP() || m.byUPnP() {
 			pause = mapSoon
 		}
-		m.log.Debug("no router here maps ports", "asked again in", pause)
+		m.log.Debug("no router here maps ports", "again_in", pause)
 		if m.wait(pause) {
 			pause = mapFirst / 2
 		}

@@ -95,11 +95,13 @@ func (r *Replica) room(kind lwwmap.Kind) (limit, held int64) {
 
 // Growth is by how much a write may make the map heavier at most.
 func (r *Replica) Growth(w *Write) int64 {
-	e := lwwmap.Entry{Key: w.Key, Value: w.Value, Expires: w.Expires, Fence: w.Fence, Deleted: w.Delete}
+	e := lwwmap.Entry{Kind: lwwmap.Data, Key: w.Key, Value: w.Value, Expires: w.Expires, Fence: w.Fence, Deleted: w.Delete}
 	if w.Delete {
 		e.Value = nil
 	}
-	return growth(&e, r.m.Get(lwwmap.Data, w.Key))
+	held := r.m.Get(lwwmap.Data, w.Key)
+	r.placeData(&e, held) // it may take over a fence
+	return growth(&e, held)
 }
 
 // CheckRoom returns the error that writes which make the map heavier by so much would meet, ErrFull: a single one, or those of

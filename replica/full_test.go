@@ -448,3 +448,51 @@ func TestALateComerGetsWhatOthersWrote(t *testing.T) {
 		require.Equal(t, "v", a.get("own"))
 	}
 }
+
+// What a write is said to add is no less than what it does add, whatever fence it takes over.
+func TestGrowthIsNoLessThanWhatAWriteAdds(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		a := newLimited(t, "a", 1, 1<<30)
+		var tokens [3]lwwmap.Token
+		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+			i := rapid.IntRange(0, 2).Draw(rt, "key")
+			key := fmt.Sprint("k", i)
+			switch rapid.IntRange(0, 5).Draw(rt, "step") {
+			case 0:
+				if tokens[i].IsZero() {
+					tokens[i] = a.claim(key, 7)
+				}
+				continue
+			case 1:
+				if !tokens[i].IsZero() {
+					require.NoError(rt, a.Release(a.now(), key, tokens[i]))
+					tokens[i] = lwwmap.Token{}
+				}
+				continue
+			case 2:
+				wait(time.Hour, a)
+				a.Tick(a.now())
+				tokens = [3]lwwmap.Token{}
+				a.Map().Collect(a.latest(), 100)
+				continue
+			}
+			w := replica.Write{Key: key, Fence: tokens[i], Value: []byte(strings.Repeat("v", rapid.IntRange(0, 9).Draw(rt, "length"))), Delete: rapid.Bool().Draw(rt, "delete")}
+			if !w.Delete && rapid.Bool().Draw(rt, "expires") {
+				w.Expires = a.Now(a.now()).Add(time.Minute)
+			}
+			if w.Delete {
+				w.Value = nil
+			}
+			held := a.Map().Get(lwwmap.Data, key)
+			if !held.IsZero() && len(w.Value) <= len(held.Value()) {
+				continue // it goes in any case
+			}
+			growth, before := a.Growth(&w), a.Map().DataWeight()
+			if _, _, err := a.Write(a.now(), w); err != nil {
+				require.ErrorIs(rt, err, replica.ErrLocked)
+				continue
+			}
+			require.LessOrEqual(rt, a.Map().DataWeight()-before, growth)
+		}
+	})
+}
