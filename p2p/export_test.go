@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -320,3 +322,32 @@ func (r *Reachable) Observe(p, at string, c network.Conn) {
 func (r *Reachable) IsSymmetric() bool { return r.r.isSymmetric() }
 func (r *Reachable) Moved()            { r.r.moved() }
 func (r *Reachable) SeenAt() []string  { return texts(r.r.seenAt()) }
+
+// GossipHandler is what the host does with gossip streams that peers open, where handle reads them.
+func GossipHandler(h *Host, handle network.StreamHandler) network.StreamHandler {
+	c := &handlerHost{Host: h.host}
+	gossipHost{c, h}.SetStreamHandler(gossipProtocol, handle)
+	return c.handle
+}
+
+// handlerHost keeps the handler that it is given.
+type handlerHost struct {
+	host.Host
+	handle network.StreamHandler
+}
+
+func (c *handlerHost) SetStreamHandler(_ protocol.ID, handle network.StreamHandler) {
+	c.handle = handle
+}
+
+// Subscribe is what a peer's gossip stream says.
+func Subscribe(h *Host, p peer.ID, topic string) {
+	yes := true
+	_, _ = h.subs.FilterIncomingSubscriptions(p, []*pb.RPC_SubOpts{{Topicid: &topic, Subscribe: &yes}}) // it never fails
+}
+
+// Subscribed reports whether the peer is known to be in a topic.
+func Subscribed(h *Host, p peer.ID, topic string) bool {
+	_, is := h.subs.since(p, topic)
+	return is
+}

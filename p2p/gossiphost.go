@@ -28,10 +28,22 @@ func (g gossipHost) SetStreamHandler(proto protocol.ID, handle network.StreamHan
 		in := &gossipIn{Stream: s, h: g.h, peer: s.Conn().RemotePeer()}
 		in.buf = bufio.NewReaderSize((*gatedReader)(in), gossipReadBuffer)
 		g.h.goRun(func() { g.h.announceAgain(in.peer) })
+		// A stream that takes another one's place says anew what that one said, and the other one's
+		// end, which may come later, says nothing any more.
+		if _, replaces := g.h.ins.Swap(in.peer, in); replaces {
+			g.forget(in.peer)
+		}
 		handle(in)
-		g.h.subs.forget(in.peer)
-		g.h.inflow.forget(in.peer)
+		if g.h.ins.CompareAndDelete(in.peer, in) {
+			g.forget(in.peer)
+		}
 	})
+}
+
+// forget is told that the peer's gossip stream has ended.
+func (g gossipHost) forget(p peer.ID) {
+	g.h.subs.forget(p)
+	g.h.inflow.forget(p)
 }
 
 // gossipIn is an inbound gossip stream.

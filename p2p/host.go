@@ -60,6 +60,7 @@ type Host struct {
 	inflow  *inflow
 	outflow *outflow
 	subs    *subscriptions
+	ins     sync.Map // peer.ID to the latest *gossipIn that is open
 	outs    sync.Map // peer.ID to the latest *gossipOut that is open
 	scores  atomic.Pointer[map[peer.ID]float64]
 	names   names
