@@ -1,6 +1,7 @@
 package p2p_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -37,6 +38,6 @@ func TestBansOutlastTheHost(t *testing.T) {
 
 	a = again(func(ban *p2p.Ban) { ban.Until = time.Now().AddDate(900, 0, 0) })
 	require.WithinDuration(t, time.Now().Add(10*time.Minute), a.Conduct(b.ID()).BannedUntil, time.Minute, "no longer than a new one")
-	a = again(func(ban *p2p.Ban) { ban.Until, ban.Count = time.Now().AddDate(900, 0, 0), 1<<40 })
+	a = again(func(ban *p2p.Ban) { ban.Until, ban.Count = time.Now().AddDate(900, 0, 0), math.MaxInt })
 	require.WithinDuration(t, time.Now().Add(24*time.Hour), a.Conduct(b.ID()).BannedUntil, time.Minute)
 }

@@ -119,12 +119,13 @@ func (r *rendezvous) look(t *Topic) error {
 		return err
 	}
 	for info := range infos {
-		if info.ID == r.h.id || r.h.link(info.ID) != "" || !r.h.redial.room(false) {
+		if info.ID == r.h.id || r.h.link(info.ID) != "" || r.h.redial.keeps(info.ID) || r.h.redial.full() {
 			continue
 		}
 		r.h.log.Debug("found in the DHT", "topic", t.name, "peer", info.ID, "addrs", info.Addrs)
 		info = r.complete(ctx, info)
-		r.h.goRun(func() { r.found.HandlePeerFound(info) })
+		// Should it turn out to be a member of a topic, it gets a place in any case.
+		r.h.goRun(func() { r.found.take(info, func() bool { return r.h.redial.room(false) }) })
 	}
 	return ctx.Err()
 }

@@ -37,9 +37,9 @@ type found struct {
 
 func newFound(h *Host) found { return found{h, make(chan struct{}, maxFound)} }
 
-// HandlePeerFound dials a peer that was found, and then whenever it is lost, until it has
-// been away for foundKept. To be called on a goroutine of its own.
-func (f found) HandlePeerFound(info peer.AddrInfo) {
+// take dials a peer that was found, and then whenever it is lost, until it has been away
+// for foundKept, if there is room for it by then. To be called on a goroutine of its own.
+func (f found) take(info peer.AddrInfo, room func() bool) {
 	if info.ID == f.h.id || f.h.redial.keeps(info.ID) || f.h.redial.shuns(info.ID) || !f.h.begin() {
 		return
 	}
@@ -57,5 +57,7 @@ func (f found) HandlePeerFound(info peer.AddrInfo) {
 		return
 	}
 	f.h.book.found(info.ID, info.Addrs...)
-	f.h.redial.keepFor(info.ID, foundKept)
+	if room() {
+		f.h.redial.keepFor(info.ID, foundKept)
+	}
 }

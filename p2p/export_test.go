@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	natpmp "github.com/jackpal/go-nat-pmp"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -319,6 +321,14 @@ func NewReachable() *Reachable { return &Reachable{new(reachable)} }
 func (r *Reachable) Observe(p, at string, c network.Conn) {
 	r.r.observe(peer.ID(p), ma.StringCast(at), c)
 }
+
+// Identified tells a host that a peer has said who it is over a connection, and from where it sees the host come; it
+// returns where the host takes itself to be seen.
+func Identified(h *Host, c network.Conn, seenAt string) []string {
+	h.identified(event.EvtPeerIdentificationCompleted{Peer: c.RemotePeer(), Conn: c, ObservedAddr: ma.StringCast(seenAt)})
+	return texts(h.reachable.seenAt())
+}
+
 func (r *Reachable) IsSymmetric() bool { return r.r.isSymmetric() }
 func (r *Reachable) Moved()            { r.r.moved() }
 func (r *Reachable) SeenAt() []string  { return texts(r.r.seenAt()) }
@@ -350,4 +360,18 @@ func Subscribe(h *Host, p peer.ID, topic string) {
 func Subscribed(h *Host, p peer.ID, topic string) bool {
 	_, is := h.subs.since(p, topic)
 	return is
+}
+
+// AskNATPMP has a host's ports mapped by a router, and returns when it would ask again and which ports it has.
+func AskNATPMP(h *Host, router net.IP) (pause time.Duration, mapped []string, err error) {
+	m := &portMapper{net: h.host.Network(), log: h.log}
+	pause, err = m.askNATPMP(natpmp.NewClientWithTimeout(router, pmpPatience))
+	return pause, texts(m.mapped()), err
+}
+
+// CloseMapper closes a port mapper that waits for its router, and returns how long the router has.
+func CloseMapper(h *Host, router <-chan struct{}) (time.Duration, error) {
+	m := &portMapper{log: h.log, cancel: func() {}}
+	m.wg.Go(func() { <-router })
+	return mapGoodbye, m.Close()
 }

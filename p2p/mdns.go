@@ -177,7 +177,7 @@ func (m *mdns) take(e *zeroconf.ServiceEntry) {
 		return
 	}
 	for _, info := range infos {
-		m.h.goRun(func() { m.found.HandlePeerFound(info) })
+		m.h.goRun(func() { m.found.take(info, func() bool { return true }) })
 	}
 }
 

@@ -58,7 +58,10 @@ func (h *Host) handleEvent(e any) {
 
 // identified is told of each connection, once the peer has said who it is.
 func (h *Host) identified(e event.EvtPeerIdentificationCompleted) {
-	if local := e.Conn.LocalMultiaddr(); e.ObservedAddr != nil && !isRelayed(e.Conn.RemoteMultiaddr()) {
+	dialled := e.Conn.Stat().Direction == network.DirOutbound
+	// Who has dialled sees the address that it has dialled, which the router may lead here for all: that
+	// says nothing of where this host comes out.
+	if local := e.Conn.LocalMultiaddr(); dialled && e.ObservedAddr != nil && !isRelayed(e.Conn.RemoteMultiaddr()) {
 		if h.listensAt(local) {
 			h.reachable.observe(e.Peer, e.ObservedAddr, e.Conn)
 			h.startPunching()
@@ -77,7 +80,7 @@ func (h *Host) identified(e event.EvtPeerIdentificationCompleted) {
 				_, _, _ = h.book.learn(data) // what is wrong with it is not known then
 			}
 		}
-		if at := e.Conn.RemoteMultiaddr(); e.Conn.Stat().Direction == network.DirOutbound && !isRelayed(at) {
+		if at := e.Conn.RemoteMultiaddr(); dialled && !isRelayed(at) {
 			h.book.found(e.Peer, at)
 		}
 	}
@@ -85,7 +88,7 @@ func (h *Host) identified(e event.EvtPeerIdentificationCompleted) {
 		h.noteMember(e.Peer) // gossip may have said so before its addresses were known
 	}
 	// One of the two begins: the one that dialled.
-	if e.Conn.Stat().Direction == network.DirOutbound && h.greets(e.Peer) {
+	if dialled && h.greets(e.Peer) {
 		h.greeter.greet(e.Peer)
 	}
 }

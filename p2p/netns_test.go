@@ -162,6 +162,34 @@ func TestTheDHTBringsMembersTogether(t *testing.T) {
 	require.Positive(t, state.DHT)
 }
 
+// Members of other networks who are away take no place from those found in the DHT.
+func TestThoseWhoAreAwayKeepNobodyOutOfTheDHT(t *testing.T) {
+	if !inNamespace(t, nowhere) {
+		return
+	}
+	inDHT := func(c *p2p.Config) {
+		c.Discovery, c.Listen = p2p.DiscoveryDHT, []string{"/ip4/192.168.7.1/tcp/0"}
+		c.MDNSService = "_" + rand.Text()[:8] + "._udp"
+	}
+	boot := newHost(t, inDHT)
+	boot.Unserve(p2p.GreetProtocol)
+	var known []string
+	for range 2 {
+		_, _, id := newKey(t)
+		known = append(known, "/ip4/192.168.7.77/tcp/9/p2p/"+id.String())
+	}
+	member := func(c *p2p.Config) {
+		c.DHTPeers, c.Known, c.Limits = boot.Addrs(), known, p2p.Limits{Conns: 8, Members: 2}
+	}
+	a, b := newHost(t, inDHT, member), newHost(t, inDHT, member)
+	require.Equal(t, 2, p2p.Learnt(a), "all places are taken")
+	ta := join(t, a, "reg", newInbox().handle)
+	join(t, b, "reg", newInbox().handle)
+	eventually(t, func() bool { return isPeer(a, b.ID()) }, "not found")
+	eventually(t, func() bool { return len(ta.Peers()) == 1 && p2p.Keeps(a, b.ID()) }, "a member that is there gets a place")
+	require.Equal(t, 2, p2p.Learnt(a))
+}
+
 // A relayed connection that comes when there is a direct one, as when one side could only dial the relay, does not stay.
 func TestARelayedConnectionBesideADirectOneIsLeft(t *testing.T) {
 	if !inNamespace(t, loUp+"ip addr add 192.0.0.129/32 dev lo\n") { // a relay needs an address that counts as public

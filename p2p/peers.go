@@ -32,21 +32,23 @@ type Peer struct {
 // peerTable knows who is connected, from the network's notifications, and tells
 // the feeds. A peer is up while it has at least one connection.
 type peerTable struct {
-	h     *Host
-	mu    sync.Mutex
-	conns map[peer.ID]map[network.Conn]struct{}
-	since map[peer.ID]time.Time
-	ping  map[peer.ID]context.CancelFunc
-	feeds []*feed
-	ended bool
+	h       *Host
+	mu      sync.Mutex
+	conns   map[peer.ID]map[network.Conn]struct{}
+	since   map[peer.ID]time.Time
+	ping    map[peer.ID]context.CancelFunc
+	thinned map[peer.ID]bool // their surplus connections are being closed
+	feeds   []*feed
+	ended   bool
 }
 
 func newPeerTable(h *Host) *peerTable {
 	return &peerTable{
-		h:     h,
-		conns: make(map[peer.ID]map[network.Conn]struct{}),
-		since: make(map[peer.ID]time.Time),
-		ping:  make(map[peer.ID]context.CancelFunc),
+		h:       h,
+		conns:   make(map[peer.ID]map[network.Conn]struct{}),
+		since:   make(map[peer.ID]time.Time),
+		ping:    make(map[peer.ID]context.CancelFunc),
+		thinned: make(map[peer.ID]bool),
 	}
 }
 
@@ -80,7 +82,7 @@ func (t *peerTable) Connected(_ network.Network, c network.Conn) {
 	if len(t.conns[p]) > 1 {
 		t.h.goRun(func() { t.h.proveOthers(c) })
 		t.h.goRun(func() { t.h.leaveRelay(p) }) // the relayed one may be the later one: both sides dial
-		t.h.goRun(func() { t.h.leaveSurplus(p) })
+		t.thin(p)
 	}
 }
 

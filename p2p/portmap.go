@@ -26,6 +26,9 @@ const (
 	mapSoon, mapFirst, mapMost = time.Minute, 10 * time.Minute, 2 * time.Hour
 	// UPnP has mapPatience to map the first port; whether it still does is looked at every mapLook.
 	mapPatience, mapLook = 15 * time.Second, time.Minute
+	// mapGoodbye is how long a router has to take its mappings back when the host is closed. One that has fallen silent
+	// would hold it up for minutes; what it still maps then ends by itself.
+	mapGoodbye = 2 * time.Second
 )
 
 // portMapper keeps ports of the router that lead here.
@@ -179,20 +182,21 @@ func portOf(a ma.Multiaddr) (k portKey, rest ma.Multiaddr, ok bool) {
 
 // GetMapping implements basichost.NATManager.
 func (m *portMapper) GetMapping(a ma.Multiaddr) ma.Multiaddr {
+	k, rest, ok := portOf(a)
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if k, rest, ok := portOf(a); ok && m.pmp[k].IsValid() {
-		at := m.pmp[k]
+	at, upnp := m.pmp[k], m.upnp
+	m.mu.Unlock()
+	if ok && at.IsValid() {
 		out, err := ma.NewMultiaddr(fmt.Sprintf("/ip4/%s/%s/%d", at.Addr(), k.protocol, at.Port()))
 		if err != nil {
 			return nil
 		}
 		return append(out, rest...)
 	}
-	if m.upnp == nil {
+	if upnp == nil {
 		return nil
 	}
-	return m.upnp.GetMapping(a)
+	return upnp.GetMapping(a) // it may wait for the router
 }
 
 // mapped are the addresses outside that lead to this host's ports.
@@ -211,13 +215,20 @@ func (m *portMapper) mapped() (out []ma.Multiaddr) {
 // HasDiscoveredNAT implements basichost.NATManager.
 func (m *portMapper) HasDiscoveredNAT() bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.pmp) > 0 || m.upnp != nil && m.upnp.HasDiscoveredNAT()
+	pmp, upnp := len(m.pmp), m.upnp
+	m.mu.Unlock()
+	return pmp > 0 || upnp != nil && upnp.HasDiscoveredNAT()
 }
 
 // Close implements io.Closer: the router is asked to lead nothing here any more.
 func (m *portMapper) Close() error {
 	m.cancel()
-	m.wg.Wait()
+	ended := make(chan struct{})
+	go func() { m.wg.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(mapGoodbye):
+		m.log.Debug("the router that maps ports does not answer: left without a word")
+	}
 	return nil
 }

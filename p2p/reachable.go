@@ -32,8 +32,14 @@ type view struct {
 // observation is where a connection from a listen address comes out.
 type observation struct {
 	at    ma.Multiaddr
-	conn  interface{ IsClosed() bool }
+	conn  seenConn
 	moves int // by then
+}
+
+// seenConn is a connection by which a peer has seen this host.
+type seenConn interface {
+	IsClosed() bool
+	LocalMultiaddr() ma.Multiaddr
 }
 
 func (r *reachable) set(v event.EvtHostReachableAddrsChanged) {
@@ -42,7 +48,7 @@ func (r *reachable) set(v event.EvtHostReachableAddrsChanged) {
 	r.verdict = v
 }
 
-func (r *reachable) observe(p peer.ID, at ma.Multiaddr, conn interface{ IsClosed() bool }) {
+func (r *reachable) observe(p peer.ID, at ma.Multiaddr, conn seenConn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.observed == nil || len(r.observed) >= maxObservers {
@@ -71,6 +77,20 @@ func (r *reachable) seen() iter.Seq2[view, ma.Multiaddr] {
 			}
 		}
 	}
+}
+
+// behindRouter are the peers who are connected, to whom this host has dialled, and that see it come from an address
+// that is not its own, and which one.
+func (r *reachable) behindRouter() map[peer.ID]ma.Multiaddr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[peer.ID]ma.Multiaddr{}
+	for v, o := range r.observed {
+		if !o.conn.IsClosed() && !o.at.Equal(o.conn.LocalMultiaddr()) {
+			out[v.peer] = o.at
+		}
+	}
+	return out
 }
 
 // viewers counts the peers that see this host with a medium, and reports whether p is one of them.

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
 
 	"github.com/minikv/minikv/p2p"
@@ -13,9 +15,18 @@ import (
 type fakeConn struct {
 	network.Conn
 	closed bool
+	peer   peer.ID
+	local  ma.Multiaddr
+	dir    network.Direction
 }
 
-func (c *fakeConn) IsClosed() bool { return c.closed }
+func (c *fakeConn) IsClosed() bool                { return c.closed }
+func (c *fakeConn) RemotePeer() peer.ID           { return c.peer }
+func (c *fakeConn) LocalMultiaddr() ma.Multiaddr  { return c.local }
+func (c *fakeConn) RemoteMultiaddr() ma.Multiaddr { return ma.StringCast("/ip4/11.0.0.9/tcp/4711") }
+func (c *fakeConn) Stat() network.ConnStats {
+	return network.ConnStats{Stats: network.Stats{Direction: c.dir}}
+}
 
 // Where peers saw a host come from in another network is forgotten with the connections over which they saw it, unless the
 // host is still where it was.
@@ -44,4 +55,13 @@ func TestARouterThatDrawsPortsShows(t *testing.T) {
 	require.False(t, r.IsSymmetric())
 	r.Observe("c", "/ip4/192.0.0.130/udp/4712/quic-v1", c)
 	require.True(t, r.IsSymmetric())
+}
+
+// Where a host comes out those see to whom it has dialled: others see where they have dialled to, which may be a port that
+// the router leads here, and none that it comes out with.
+func TestWhoDialledDoesNotSeeWhereAHostComesOut(t *testing.T) {
+	h := newHost(t)
+	local := ma.StringCast(h.State().Listening[0])
+	require.Empty(t, p2p.Identified(h, &fakeConn{peer: "a", local: local, dir: network.DirInbound}, "/ip4/11.0.0.7/tcp/7420"))
+	require.Equal(t, []string{"/ip4/11.0.0.7/tcp/7421"}, p2p.Identified(h, &fakeConn{peer: "b", local: local, dir: network.DirOutbound}, "/ip4/11.0.0.7/tcp/7421"))
 }

@@ -155,6 +155,20 @@ func (r *redialer) room(member bool) bool {
 	return true
 }
 
+// full reports whether there are as many connected peers that nobody named as there are places. Peers who are away do not count:
+// of those there may be as many from other networks, and they keep nobody from being dialled.
+func (r *redialer) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, k := range r.kept {
+		if k.limit > 0 && r.h.link(k.id) != "" {
+			n++
+		}
+	}
+	return n >= r.h.cfg.Limits.Members
+}
+
 // shuns reports whether the host was told to disconnect from the peer.
 func (r *redialer) shuns(p peer.ID) bool {
 	r.mu.Lock()

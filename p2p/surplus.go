@@ -15,16 +15,43 @@ import (
 // surplusAfter is how long several connections last at least. By then each has been proved alive, see proveOthers.
 const surplusAfter = 5 * time.Second
 
-// leaveSurplus closes all but one of the direct connections to a peer, each as soon as nothing but gossip runs over it.
-func (h *Host) leaveSurplus(p peer.ID) {
-	if h.id > p {
+// thin has all but one of the direct connections to a peer closed, by one goroutine: two might each close another one. The
+// caller holds the lock.
+func (t *peerTable) thin(p peer.ID) {
+	if t.h.id > p || t.thinned[p] {
 		return
 	}
+	t.thinned[p] = true
+	t.h.goRun(func() { t.h.leaveSurplus(p) })
+}
+
+// surplus are the direct connections to a peer if there are several; if not, thin begins anew with the next one.
+func (t *peerTable) surplus(p peer.ID) []network.Conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []network.Conn
+	for c := range t.conns[p] {
+		if !c.IsClosed() && !isRelayed(c.RemoteMultiaddr()) {
+			out = append(out, c)
+		}
+	}
+	if len(out) < 2 {
+		delete(t.thinned, p)
+		return nil
+	}
+	return out
+}
+
+// leaveSurplus closes all but one of the direct connections to a peer, each as soon as nothing but gossip runs over it.
+func (h *Host) leaveSurplus(p peer.ID) {
 	for {
 		sleep(h.ctx, surplusAfter)
-		conns := h.directConns(p)
-		if h.ctx.Err() != nil || len(conns) < 2 {
+		conns := h.peers.surplus(p)
+		if h.ctx.Err() != nil || conns == nil {
 			return
+		}
+		if slices.ContainsFunc(conns, func(c network.Conn) bool { return time.Since(c.Stat().Opened) < surplusAfter }) {
+			continue // it came meanwhile
 		}
 		slices.SortStableFunc(conns, func(a, b network.Conn) int {
 			if more := gossipOn(b) - gossipOn(a); more != 0 {
@@ -38,10 +65,6 @@ func (h *Host) leaveSurplus(p peer.ID) {
 			}
 		}
 	}
-}
-
-func (h *Host) directConns(p peer.ID) []network.Conn {
-	return slices.DeleteFunc(h.host.Network().ConnsToPeer(p), func(c network.Conn) bool { return c.IsClosed() || isRelayed(c.RemoteMultiaddr()) })
 }
 
 // gossipOn is how many gossip streams a connection carries.

@@ -70,3 +70,16 @@ func TestAConnectionInUseIsNotLeft(t *testing.T) {
 	}
 	eventually(t, func() bool { return connsTo(a, b.ID()) == 1 && connsTo(b, a.ID()) == 1 }, "two connections for good")
 }
+
+// A connection that comes while another one is too many has its time, too, in which it is proved that the others are alive.
+func TestALaterConnectionHasItsTime(t *testing.T) {
+	a, b, _, _ := dialEachOther(t, newInbox().handle, newInbox().handle)
+	if b.ID() > a.ID() {
+		a, b = b, a
+	}
+	require.Never(t, func() bool { return connsTo(b, a.ID()) < 2 }, p2p.SurplusAfter*3/5, p2p.SurplusAfter/20)
+	require.NoError(t, p2p.DialBeside(t.Context(), a, b.Addrs()[0]))
+	eventually(t, func() bool { return connsTo(b, a.ID()) == 3 }, "no third connection")
+	require.Never(t, func() bool { return connsTo(b, a.ID()) < 3 }, p2p.SurplusAfter*4/5, p2p.SurplusAfter/20)
+	eventually(t, func() bool { return connsTo(b, a.ID()) == 1 }, "three connections for good")
+}

@@ -106,6 +106,14 @@ func (h *Host) lookFrom(p peer.ID, at ma.Multiaddr) {
 	}
 }
 
+// lookAgain asks those peers that are still there after a change of addresses, which may have been none of the network: what
+// was found out over connections made for that alone is forgotten.
+func (h *Host) lookAgain() {
+	for p, at := range h.reachable.behindRouter() {
+		h.lookFrom(p, at)
+	}
+}
+
 func (h *Host) listensOn(m medium) bool {
 	return slices.ContainsFunc(h.host.Network().ListenAddresses(), func(a ma.Multiaddr) bool {
 		of, ok := mediumOf(a)

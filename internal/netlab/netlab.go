@@ -179,6 +179,12 @@ func (h *Host) Readdress(addrs ...string) {
 	h.route()
 }
 
+// Address gives the machine a further address.
+func (h *Host) Address(addr string) {
+	h.lab.t.Helper()
+	h.lab.run(in(h.ns, "ip addr add "+addr+" dev eth0 "+noDAD(addr)))
+}
+
 // Move unplugs the machine, and plugs it into another segment with the given addresses.
 func (h *Host) Move(to *Switch, addrs ...string) {
 	h.lab.t.Helper()

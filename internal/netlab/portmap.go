@@ -89,6 +89,21 @@ table inet mapped {
 	return stop
 }
 
+// Silence has the router of the segment answer nothing any more that is sent to itself; it passes on what it did before.
+// It returns a function that says whether anybody has tried to connect to it since.
+func (s *Switch) Silence() (tried func() bool) {
+	s.lab.t.Helper()
+	s.lab.run(in(s.ns, `nft insert rule inet filter entering iifname "lan" drop`, `nft insert rule inet filter entering iifname "lan" meta l4proto tcp counter drop`))
+	return func() bool {
+		s.lab.t.Helper()
+		out, err := exec.Command("ip", "netns", "exec", s.ns, "nft", "list", "chain", "inet", "filter", "entering").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "counter packets ") {
+			s.lab.t.Fatalf("netlab: no counter on %s: %v: %s", s.ns, err, out)
+		}
+		return !strings.Contains(string(out), "counter packets 0 ")
+	}
+}
+
 // Mapped are the port mappings that the router holds, as text.
 func (s *Switch) Mapped() string {
 	out, err := exec.Command("ip", "netns", "exec", s.ns, "nft", "list", "chain", "inet", "mapped", "prerouting_miniupnpd").CombinedOutput()
