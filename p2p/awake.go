@@ -25,6 +25,8 @@ const (
 	sleptFor = 10 * time.Second
 	// proofTimeout is what a connection has to prove that it is alive after that.
 	proofTimeout = 2 * time.Second
+	// settled is after how long libp2p, which looks every 5 s, tells others of new addresses.
+	settled = 6 * time.Second
 )
 
 // watchNetwork notices that the machine has got other addresses, or has slept: then most
@@ -99,6 +101,13 @@ func (h *Host) Rouse() {
 	}
 	if h.mapper != nil {
 		h.mapper.anew()
+	}
+	if h.meeting != nil {
+		h.meeting.anew()
+		h.goRun(func() {
+			sleep(h.ctx, settled)
+			h.meeting.anew()
+		})
 	}
 	h.goRun(func() {
 		wg.Wait()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
@@ -23,7 +24,7 @@ const (
 
 	// While a topic has no members, the DHT is asked after pauses that grow from lookFirst
 	// to lookMost; with members, every lookCalm. What was put down is renewed every
-	// putEvery.
+	// putEvery. After a change of network both is done at once.
 	lookFirst, lookMost, lookCalm = 2 * time.Second, time.Minute, 10 * time.Minute
 	putEvery                      = time.Hour
 	lookTimeout                   = 30 * time.Second
@@ -35,6 +36,9 @@ type rendezvous struct {
 	dht   *dht.IpfsDHT
 	meet  *routing.RoutingDiscovery
 	found found
+
+	mu    sync.Mutex
+	moved chan struct{} // closed when the network may be another one, and replaced
 }
 
 // startDHT joins the DHT. What cannot be reached of it now is tried again later.
@@ -63,7 +67,7 @@ func (h *Host) startDHT() (*rendezvous, error) {
 	if err := d.Bootstrap(h.ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("p2p: joining the DHT: %w", err), d.Close())
 	}
-	return &rendezvous{h: h, dht: d, meet: routing.NewRoutingDiscovery(d), found: newFound(h)}, nil
+	return &rendezvous{h: h, dht: d, meet: routing.NewRoutingDiscovery(d), found: newFound(h), moved: make(chan struct{})}, nil
 }
 
 // dhtMode is that of a server for hosts that others can dial: relays, and in a DHT of
@@ -81,10 +85,25 @@ func (r *rendezvous) known() int { return r.dht.RoutingTable().Size() }
 // Close implements io.Closer.
 func (r *rendezvous) Close() error { return r.dht.Close() }
 
+// anew is told that the network may be another one: what was put down names addresses that are gone, and members may be, too.
+func (r *rendezvous) anew() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.moved)
+	r.moved = make(chan struct{})
+}
+
+func (r *rendezvous) move() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moved
+}
+
 // follow finds members of a topic until it is left.
 func (r *rendezvous) follow(t *Topic) {
 	pause, put := lookFirst, time.Time{}
 	for t.ctx.Err() == nil {
+		moved := r.move()
 		if time.Since(put) > putEvery {
 			if err := r.put(t); err != nil {
 				r.h.log.Debug("not put down in the DHT", "topic", t.name, "err", err)
@@ -95,12 +114,39 @@ func (r *rendezvous) follow(t *Topic) {
 		if err := r.look(t); err != nil {
 			r.h.log.Debug("the DHT was not asked", "topic", t.name, "err", err)
 		}
-		wait := pause
-		if pause = min(2*pause, lookMost); len(t.members()) > 0 {
-			wait, pause = lookCalm, lookFirst
+		if len(t.members()) > 0 {
+			calm(t, moved)
+			pause = lookFirst
+		} else {
+			wait(t.ctx, moved, pause*3/4+rand.N(pause/2))
+			pause = min(2*pause, lookMost)
 		}
-		sleep(t.ctx, wait*3/4+rand.N(wait/2))
+		select {
+		case <-moved:
+			pause, put = lookFirst, time.Time{}
+		default:
+		}
 	}
+}
+
+// calm waits for about lookCalm, or until the topic is seen to have no members any more, at which it looks every lookMost.
+func calm(t *Topic, moved <-chan struct{}) {
+	until := time.Now().Add(lookCalm*3/4 + rand.N(lookCalm/2))
+	for len(t.members()) > 0 && time.Now().Before(until) && wait(t.ctx, moved, lookMost) {
+	}
+}
+
+// wait waits so long. It reports whether it was neither cancelled nor told of a move.
+func wait(ctx context.Context, moved <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-moved:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 func (r *rendezvous) put(t *Topic) error {

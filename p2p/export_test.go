@@ -375,3 +375,11 @@ func CloseMapper(h *Host, router <-chan struct{}) (time.Duration, error) {
 	m.wg.Go(func() { <-router })
 	return mapGoodbye, m.Close()
 }
+
+// PutDown has the DHT say that a host is in a topic, which it need not be.
+func PutDown(h *Host, topic string) error {
+	ctx, cancel := context.WithTimeout(h.ctx, lookTimeout)
+	defer cancel()
+	_, err := h.meeting.meet.Advertise(ctx, topic)
+	return err
+}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/minikv/minikv/p2p"
@@ -160,6 +161,37 @@ func TestTheDHTBringsMembersTogether(t *testing.T) {
 	require.False(t, isPeer(stranger, members[0].ID()))
 	state := members[0].State()
 	require.Positive(t, state.DHT)
+}
+
+// unheard is told of what may fail.
+type unheard struct{}
+
+func (unheard) Errorf(string, ...any) {}
+
+// Who has found members asks the DHT rarely, but after a change of network at once.
+func TestTheDHTIsAskedAfterAMove(t *testing.T) {
+	if !inNamespace(t, nowhere) {
+		return
+	}
+	inDHT := func(c *p2p.Config) {
+		c.Discovery, c.Listen = p2p.DiscoveryDHT, []string{"/ip4/192.168.7.1/tcp/0"}
+		c.MDNSService = "_" + rand.Text()[:8] + "._udp"
+	}
+	boot := newHost(t, inDHT)
+	boot.Unserve(p2p.GreetProtocol)
+	ask := func(c *p2p.Config) { c.DHTPeers = boot.Addrs() }
+	a, b := newHost(t, inDHT, ask), newHost(t, inDHT, ask)
+	ta := join(t, a, "reg", newInbox().handle)
+	join(t, b, "reg", newInbox().handle)
+	eventually(t, func() bool { return len(ta.Peers()) == 1 }, "not found")
+	var late *p2p.Host
+	for found := true; found; { // until it asks rarely
+		late = newHost(t, inDHT, ask)
+		eventually(t, func() bool { return p2p.PutDown(late, "reg") == nil }, "not put down")
+		found = assert.Eventually(unheard{}, func() bool { return isPeer(a, late.ID()) }, 6*time.Second, 50*time.Millisecond)
+	}
+	a.Rouse()
+	eventually(t, func() bool { return isPeer(a, late.ID()) }, "not found after a change of network")
 }
 
 // Members of other networks who are away take no place from those found in the DHT.

@@ -65,14 +65,14 @@ func (r *reachable) moved() {
 	r.moves++
 }
 
-// seen yields the public addresses at which peers see this host, and who.
-func (r *reachable) seen() iter.Seq2[view, ma.Multiaddr] {
-	return func(yield func(view, ma.Multiaddr) bool) {
+// seen yields who sees this host at a public address, and what.
+func (r *reachable) seen() iter.Seq2[view, observation] {
+	return func(yield func(view, observation) bool) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for v, o := range r.observed {
 			past := o.moves < r.moves && o.conn.IsClosed()
-			if !past && manet.IsPublicAddr(o.at) && !yield(v, o.at) {
+			if !past && manet.IsPublicAddr(o.at) && !yield(v, o) {
 				return
 			}
 		}
@@ -106,21 +106,26 @@ func (r *reachable) viewers(m medium, p peer.ID) (n int, one bool) {
 // isSymmetric reports whether peers see this host at different addresses of one medium: its router draws another port for
 // each destination, so what one peer sees is of no use to another, and no hole can be punched.
 func (r *reachable) isSymmetric() bool {
-	at := map[medium]ma.Multiaddr{}
-	for v, a := range r.seen() {
-		if first, ok := at[v.medium]; ok && first[0].Equal(&a[0]) && !first.Equal(a) {
+	type place struct {
+		medium medium
+		from   string // the port here: a host may listen on several
+	}
+	at := map[place]ma.Multiaddr{}
+	for v, o := range r.seen() {
+		p := place{v.medium, o.conn.LocalMultiaddr()[1].Value()}
+		if first, ok := at[p]; ok && first[0].Equal(&o.at[0]) && !first.Equal(o.at) {
 			return true
 		}
-		at[v.medium] = a
+		at[p] = o.at
 	}
 	return false
 }
 
 // seenAt are the public addresses at which peers see this host.
 func (r *reachable) seenAt() (out []ma.Multiaddr) {
-	for _, a := range r.seen() {
-		if !ma.Contains(out, a) && len(out) < maxBookAddrs {
-			out = append(out, a)
+	for _, o := range r.seen() {
+		if !ma.Contains(out, o.at) && len(out) < maxBookAddrs {
+			out = append(out, o.at)
 		}
 	}
 	return out

@@ -47,11 +47,12 @@ func TestWhereAHostWasSeenIsForgottenElsewhere(t *testing.T) {
 // A router that draws another port for each destination shows when two peers compare.
 func TestARouterThatDrawsPortsShows(t *testing.T) {
 	r := p2p.NewReachable()
-	c := new(fakeConn)
+	c := &fakeConn{local: ma.StringCast("/ip4/10.1.0.2/tcp/7420")}
 	r.Observe("a", "/ip4/192.0.0.130/tcp/7420", c)
 	r.Observe("a", "/ip4/192.0.0.130/udp/4711/quic-v1", c)
 	r.Observe("b", "/ip4/192.0.0.130/udp/4711/quic-v1", c)
-	r.Observe("b", "/ip4/192.0.0.131/tcp/1", c) // another way out
+	r.Observe("b", "/ip4/192.0.0.131/tcp/1", c)                                                            // another way out
+	r.Observe("d", "/ip4/192.0.0.130/tcp/7421", &fakeConn{local: ma.StringCast("/ip4/10.1.0.2/tcp/7421")}) // another port here, too
 	require.False(t, r.IsSymmetric())
 	r.Observe("c", "/ip4/192.0.0.130/udp/4712/quic-v1", c)
 	require.True(t, r.IsSymmetric())

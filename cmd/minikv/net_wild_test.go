@@ -111,3 +111,30 @@ func TestNetTicketNamesTheRelay(t *testing.T) {
 	ben.run("w", "put", "default", "k")
 	ann.prints(5*time.Second, "w", "get", "default", "k")
 }
+
+// Both carry their machines elsewhere at the same time, so that neither address that they knew of each other leads anywhere, and find each other
+// again without a restart.
+func TestNetBothMove(t *testing.T) {
+	wan, dir := netlab.New(t).Switch("wan"), netDir(t)
+	stranger := startOn(t, dir, wan.Host("stranger", relayAddr).Deaf(), "--discovery", "dht", "--relay-service=anyone")
+	behind := func(name, outside, inside string) *netlab.Switch { return wan.NAT(name, outside, netlab.Cone, inside) }
+	homes := []*netlab.Switch{behind("home", homeAddr, "10.1.0.1/24"), behind("office", officeAddr, "10.2.0.1/24")}
+	cafes := []*netlab.Switch{behind("cafe", "192.0.0.140/25", "10.3.0.1/24"), behind("train", "192.0.0.141/25", "10.4.0.1/24")}
+	var people []*netNode
+	for i, name := range []string{"ann", "ben"} {
+		host := homes[i].Host(name, fmt.Sprintf("10.%d.0.2/24", i+1))
+		people = append(people, startOn(t, dir, host, "--discovery", "dht", "--bootstrap", stranger.addr("/ip4/192.0.0.129/tcp/")))
+	}
+	ann, ben := people[0], people[1]
+	ben.run(ann.run("", "ticket", "default", "--write"), "join", "-")
+	ben.reaches(60*time.Second, ann, "punched")
+	for i, p := range people {
+		p.host.Move(cafes[i], fmt.Sprintf("10.%d.0.2/24", i+3))
+	}
+	begun := time.Now()
+	ann.run("from the cafe", "put", "default", "k")
+	ben.prints(60*time.Second, "from the cafe", "get", "default", "k")
+	t.Logf("a write arrived %v after both had moved", time.Since(begun).Round(10*time.Millisecond))
+	ben.reaches(60*time.Second, ann, "punched")
+	t.Logf("punched after %v", time.Since(begun).Round(10*time.Millisecond))
+}
