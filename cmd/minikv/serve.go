@@ -91,6 +91,9 @@ func newServe(a *app) *cobra.Command {
 	return c
 }
 
+// maxName is the longest name of a node in bytes, that of minikv.Config.
+const maxName = 128
+
 func (f *serveFlags) check() error {
 	switch {
 	case f.memory && f.dir != "":
@@ -99,6 +102,10 @@ func (f *serveFlags) check() error {
 		return usagef("--cache-mib %d: it can be 1 or more", f.cacheMiB)
 	case f.maxMiB < 0 || f.maxMiB > 1<<30:
 		return usagef("--max-mib %d: it can be 1 to %d, or 0 for no limit", f.maxMiB, 1<<30)
+	case f.maxValue < 0 || f.maxValue > minikv.MaxValueLen:
+		return usagef("--max-value %d: it can be 1 to %d, or 0 for %d", f.maxValue, minikv.MaxValueLen, minikv.DefaultMaxValueLen)
+	case len(f.name) > maxName:
+		return usagef("--name has %d bytes; it can have 0 to %d", len(f.name), maxName)
 	case f.profile != "" && f.profile != string(minikv.ProfileEdge) && f.profile != string(minikv.ProfileServer):
 		return usagef("--profile %q: use edge or server", f.profile)
 	case f.discovery != "lan" && f.discovery != "none" && f.discovery != "dht":
