@@ -126,6 +126,23 @@ func TestWhatIsNotThereIsNotFetchedAtOnceAgain(t *testing.T) {
 	require.Len(t, f.b.Fetches(), 1, "the gap was closed meanwhile")
 }
 
+// Nor in the midst of a bulk load, where nothing but fetches closes gaps.
+func TestWhatIsNotThereIsFetchedAFewTimesUnderLoad(t *testing.T) {
+	f := newFlow(t)
+	f.run(5*time.Second, true)
+	fetches := 0
+	for range 60 {
+		f.a.put("large", large)
+		f.step(true, false)
+		for _, due := range f.b.Fetches() {
+			f.b.DialFetch(f.b.now(), due).Abort(f.b.now(), errCut)
+			fetches++
+		}
+	}
+	require.LessOrEqual(t, fetches, 3)
+	require.Positive(t, fetches)
+}
+
 // A session that would bring the same waits for a fetch that is under way, but not for ever.
 func TestASessionWaitsForAFetchUnderWay(t *testing.T) {
 	f := newFlow(t)

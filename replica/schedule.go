@@ -155,8 +155,11 @@ func (s *schedule) missed(a crdt.Actor, has crdt.Ranges, upTo uint64, via string
 		if upTo > g.upTo && g.upTo > 0 && len(has) > 0 && has[0].Lo == 1 && has[0].Hi >= g.upTo {
 			*g = fresh // it has been filled, and this is another one
 		} else if upTo > g.upTo {
-			g.upTo, g.fetches, g.told = upTo, 0, g.told || told
-			if told {
+			g.upTo = upTo
+			if !g.vain { // whose announcements came to nothing would be asked again and again
+				g.fetches, g.told = 0, g.told || told
+			}
+			if told && !g.vain {
 				g.fetchAt = at.Mono
 			}
 		}
