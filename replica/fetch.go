@@ -120,8 +120,8 @@ func (s *schedule) want(peer string, span crdt.Span, at Instant) bool {
 func (s *schedule) fetched(peer string, something bool) {
 	delete(s.fetching, peer)
 	for i := range s.gaps {
-		if g := &s.gaps[i]; g.from == peer && !something {
-			g.vain = true
+		if g := &s.gaps[i]; g.from == peer {
+			g.vain = !something
 		}
 	}
 }

@@ -139,8 +139,8 @@ func TestWhatIsNotThereIsFetchedAFewTimesUnderLoad(t *testing.T) {
 			fetches++
 		}
 	}
-	require.LessOrEqual(t, fetches, 3)
-	require.Positive(t, fetches)
+	require.LessOrEqual(t, fetches, 7, "in six seconds")
+	require.Greater(t, fetches, 3, "it may have been in vain by chance")
 }
 
 // A session that would bring the same waits for a fetch that is under way, but not for ever.

@@ -63,7 +63,7 @@ type gap struct {
 	fetches int
 	told    bool   // its writer, a neighbour, has announced it: nothing else brings it, so it is fetched at once
 	from    string // of whom it was fetched last
-	vain    bool   // which brought nothing: whoever announces what is not there is not asked at once again
+	vain    bool   // which brought nothing: whoever announces what is not there is asked every two seconds or so
 }
 
 const (
@@ -156,12 +156,7 @@ func (s *schedule) missed(a crdt.Actor, has crdt.Ranges, upTo uint64, via string
 			*g = fresh // it has been filled, and this is another one
 		} else if upTo > g.upTo {
 			g.upTo = upTo
-			if !g.vain { // whose announcements came to nothing would be asked again and again
-				g.fetches, g.told = 0, g.told || told
-			}
-			if told && !g.vain {
-				g.fetchAt = at.Mono
-			}
+			g.announced(told, at)
 		}
 		return
 	}
@@ -218,6 +213,18 @@ func (s *schedule) checkGaps(r *Replica, at Instant) {
 		p.want(at)
 		g.tries++
 		g.at = at.Mono + s.jitter(backoffFirst<<g.tries)
+	}
+}
+
+// announced is told that more was announced.
+func (g *gap) announced(told bool, at Instant) {
+	if g.vain { // it is asked for again, but not each time
+		g.fetches = min(g.fetches, maxFetches-1)
+		return
+	}
+	g.fetches, g.told = 0, g.told || told
+	if told {
+		g.fetchAt = at.Mono
 	}
 }
 
